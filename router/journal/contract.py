@@ -1,0 +1,197 @@
+"""What a journal is: a log with named cursors, durable before it says so."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from router.envelope import Envelope
+
+INGRESS = "ingress"
+"""The lane name under which quarantined pushes are kept as dead letters."""
+
+
+class Verdict(Enum):
+    """What became of an appended envelope, said only when that is durable."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+
+
+class JournalError(Exception):
+    """The journal can't take or give what was asked. The push is answered 503."""
+
+
+class JournalFullError(JournalError):
+    """The size limit (or the disk) is reached and nothing settled is left to drop. `holder` names the sink that holds it."""
+
+    def __init__(self, message: str, holder: str | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
+class JournalFailedError(JournalError):
+    """A write or sync failed: nothing is tried again on this file, the process must end and start afresh."""
+
+
+class JournalOpenError(JournalError):
+    """The journal can't be opened: locked, newer, damaged, or on a network file system. The text says what to do."""
+
+
+class Record(NamedTuple):
+    """An envelope and its place in the log."""
+
+    position: int
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A durable reference to an event that waits outside the window."""
+
+    position: int
+    order_key: str
+    """Scope and subject (or what the sink's ORDERING says): events with the same key keep their order."""
+    scope: str
+    """The unavailable scope that it waits for; "" when it waits for its own retry or behind another of its key."""
+    attempts: int = 0
+    """Failures that count: another event was delivered since."""
+    tries: int = 0
+    """All deliveries tried; the backoff grows with it."""
+    first_failed_ms: int = 0
+    last_failed_ms: int = 0
+    due_ms: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a sink will not get by itself any more, or a push that was authentic but not understood."""
+
+    lane: str
+    position: int | None
+    event_id: str
+    type: str
+    subject: str | None
+    body: bytes
+    """The envelope's JSON; for the lane `ingress` a JSON object with the push as it came, credentials masked."""
+    reason: str
+    detail: str
+    attempts: int
+    first_failed_ms: int
+    last_failed_ms: int
+    dead_ms: int
+    id: int = 0
+    """Given by the journal."""
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What a lane has to say about its events: one transaction, and may join the next commit.
+
+    position: everything up to here is settled, parked or dead; settled: ranges (first, last) above it that are too.
+    parked: new or changed references; unparked: positions whose reference goes; dead: new dead letters.
+    """
+
+    position: int
+    settled: list[tuple[int, int]] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    unparked: list[int] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """A named cursor as it was last settled."""
+
+    name: str
+    position: int
+    settled: list[tuple[int, int]]
+    parked: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHead:
+    """The parked events of one order key: the first of them, and how many there are."""
+
+    head: Parked
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Sizes and ends of the log. bytes: on disk without free pages; oldest_ms: when the oldest kept event was recorded."""
+
+    head: int
+    events: int
+    bytes: int
+    limit_bytes: int
+    oldest_ms: int | None
+    holder: str | None
+    """The lane with the lowest position, when it has unsettled events."""
+
+
+class Journal(Protocol):
+    """All methods are called on the event loop's thread; none blocks it."""
+
+    async def open(self) -> None:
+        """Lock, check, migrate. Raises JournalOpenError."""
+
+    async def close(self) -> None:
+        """Write what is pending, checkpoint, unlock. Idempotent."""
+
+    def append(self, envelope: Envelope) -> asyncio.Future[Verdict]:
+        """Join the next commit. The future resolves when that is durable; cancelling it cancels no commit.
+
+        A copy of an event whose commit is pending resolves with that commit, as DUPLICATE, or fails with it and then none
+        is remembered. Raises JournalFullError or JournalFailedError at once; the future may fail with them as well.
+        """
+
+    def quarantine(self, letter: DeadLetter) -> asyncio.Future[None]:
+        """Keep an ingress dead letter, durable when the future resolves. A copy (same event_id) is kept once."""
+
+    def settle(self, lane: str, settlement: Settlement) -> asyncio.Future[None]:
+        """Record a lane's progress with the next commit (at the latest some tens of ms later). Resolves when durable."""
+
+    async def register(self, lane: str, start: int | None = None) -> LaneState:
+        """The lane's cursor, made at `start` (None: the head) when it is new."""
+
+    async def forget(self, lane: str) -> None:
+        """Drop the cursor and what is parked for it; dead letters stay."""
+
+    async def lanes(self) -> Sequence[LaneState]:
+        """All known cursors."""
+
+    async def read(self, after: int, limit: int, max_bytes: int) -> Sequence[Record]:
+        """The next records in order of storage, at least one if there is one. From memory at the head, else from disk."""
+
+    async def wait(self, after: int) -> None:
+        """Return once the head is beyond `after`."""
+
+    async def parked_heads(self, lane: str, limit: int) -> Sequence[KeyHead]:
+        """The keys with parked events (scope ""), the earliest due first; for a lane's start."""
+
+    async def parked_scopes(self, lane: str) -> dict[str, int]:
+        """Scopes with parked events, and how many each."""
+
+    async def read_parked(
+        self, lane: str, *, order_key: str | None = None, scope: str | None = None, after: int = 0, limit: int = 100
+    ) -> Sequence[tuple[Parked, Envelope]]:
+        """Parked events of one key or one scope, by position above `after`."""
+
+    async def meta(self) -> Meta:
+        """Sizes, counts, ends."""
+
+    async def dead_letters(self, lane: str | None = None, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:
+        """Dead letters by id above `after`."""
+
+    @property
+    def head(self) -> int:
+        """Position of the newest durable record, 0 when there is none."""
+
+    @property
+    def failed(self) -> JournalFailedError | None:
+        """Why the journal ended for good, if it has."""

@@ -1,0 +1,109 @@
+"""All settings of the router as types. Their environment names follow from the field names; see `docs/settings.md`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from sinks.settings import ByteSize, Seconds, Section, SinkSettings, StrList, parse_lines
+
+Secrets = Annotated[list[SecretStr], BeforeValidator(parse_lines)]
+
+
+class AppSettings(Section):
+    """One Feishu app. Keys and tokens: one a line, so that an old and a new one are valid during a rotation."""
+
+    encrypt_key: Secrets = Field(
+        default=[], description="Encrypt Key(s) of the app, one a line. None: pushes come plain."
+    )
+    verification_token: Secrets = Field(default=[], description="Verification Token(s) of the app, one a line.")
+    app_id: str = Field(default="", description="App id (cli_…), when only its pushes shall be taken on this path.")
+
+
+class IngressSettings(Section):
+    """Limits of the webhook server."""
+
+    max_body_bytes: ByteSize = Field(default=1 << 20, ge=1024, description="Largest body taken; more is 413.")
+    max_depth: int = Field(default=100, ge=8, le=250, description="Deepest JSON nesting taken.")
+    max_in_flight: int = Field(default=2000, ge=1, description="Pushes being worked on at once; more get 503.")
+    max_in_flight_bytes: ByteSize = Field(default=64 << 20, ge=1 << 20, description="Their bodies together.")
+    max_connections: int = Field(default=4096, ge=1, description="Open connections; more are closed at once.")
+    budget_seconds: Seconds = Field(default=2.3, gt=0, description="First byte to answer; not durable by then is 503.")
+    read_timeout_seconds: Seconds = Field(default=10.0, gt=0, description="A head or a body not complete by then: 408.")
+    keepalive_seconds: Seconds = Field(default=75.0, description="An idle connection is closed after this.")
+    max_age_seconds: Seconds = Field(
+        default=0.0, description="Signed timestamps older than this are refused; 0: no limit (retries span 7.1 h)."
+    )
+    trusted_proxies: StrList = Field(
+        default=[], description="Networks (CIDR) whose X-Forwarded-For is believed for the client's address."
+    )
+
+
+class TlsSettings(Section):
+    """TLS of the webhook port."""
+
+    cert_file: Path | None = Field(
+        default=None, description="Certificate chain (PEM). Set: the webhook port speaks TLS."
+    )
+    key_file: Path | None = Field(default=None, description="Private key (PEM).")
+
+
+class AdminSettings(Section):
+    """The second port: health, metrics."""
+
+    listen: str = Field(default="127.0.0.1:9464", description="Address and port; empty: no admin port.")
+    token: SecretStr | None = Field(default=None, description="Bearer token for everything but health and metrics.")
+
+
+class JournalSettings(Section):
+    """Where events are made durable, and how long they stay."""
+
+    retention_seconds: Seconds = Field(default=7 * 86400.0, description="Settled events are dropped after this age.")
+    max_bytes: ByteSize = Field(
+        default=10 << 30, ge=16 << 20, description="Size limit: settled events go first, then pushes get 503."
+    )
+    dedupe_seconds: Seconds = Field(
+        default=2 * 86400.0, ge=86400.0, description="How long an event's id is remembered, at least 24 h."
+    )
+
+
+class DispatchSettings(Section):
+    """Shared by all lanes."""
+
+    window_events: int = Field(default=4000, ge=1, description="Unsettled events that one lane holds in memory.")
+    window_bytes: ByteSize = Field(default=16 << 20, ge=1 << 16, description="Their size together.")
+    deliver_timeout_seconds: Seconds = Field(default=120.0, gt=0, description="A deliver() that hangs is cut off then.")
+
+
+class DrainSettings(Section):
+    """What happens at SIGTERM. The sum must be below the pod's grace period."""
+
+    accept_seconds: Seconds = Field(default=5.0, description="Unready, but still accepting.")
+    lanes_seconds: Seconds = Field(default=15.0, description="Then the lanes may go on delivering this long at most.")
+
+
+class LogSettings(Section):
+    """Log lines go to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug shows a line for each event received, stored and delivered."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, else JSON."
+    )
+
+
+class Settings(Section):
+    """The whole. `apps` and `sinks` are keyed by name; the short form of one app has the name ""."""
+
+    listen: str = Field(default="127.0.0.1:8080", description="Address and port of the webhook.")
+    data_dir: Path = Field(default=Path("data"), description="Journal, lock and default file sink.")
+    apps: dict[str, AppSettings] = {}
+    sinks: dict[str, SinkSettings] = {}
+    ingress: IngressSettings = IngressSettings()
+    tls: TlsSettings = TlsSettings()
+    admin: AdminSettings = AdminSettings()
+    journal: JournalSettings = JournalSettings()
+    dispatch: DispatchSettings = DispatchSettings()
+    drain: DrainSettings = DrainSettings()
+    log: LogSettings = LogSettings()

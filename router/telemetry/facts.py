@@ -1,0 +1,82 @@
+"""The catalogue of everything an operator can observe. Each fact is declared once: its log line and its metric together."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fact:
+    """Something that happened.
+
+    name: the log line's event; level: None for no line; counter: metric name without `fer_` and `_total`, None for none;
+    labels: fields that become the metric's labels (bounded values only; all other fields are for the log line);
+    every_seconds: at most one log line in that time for the same label values, the rest is counted in `suppressed`.
+    """
+
+    name: str
+    help: str
+    level: Level | None = None
+    counter: str | None = None
+    labels: tuple[str, ...] = ()
+    every_seconds: float = 0.0
+
+
+# Ingress
+RECEIVED = Fact("push_received", "Pushes that arrived, whatever became of them.", None, "received", ("app",))
+CHALLENGED = Fact("challenge_answered", "Challenges answered.", "info", "challenges", ("app",))
+REFUSED = Fact("push_refused", "Pushes refused.", "warning", "refused", ("app", "reason", "status"), every_seconds=10)
+QUARANTINED = Fact(
+    "push_quarantined",
+    "Authentic pushes not understood, kept as dead letters.",
+    "error",
+    "quarantined",
+    ("app", "reason"),
+)
+STORED = Fact("event_stored", "Events made durable.", "debug", "stored", ("app",))
+DUPLICATE = Fact("event_duplicate", "Copies of events that were already stored.", "debug", "duplicates", ("app",))
+RECREATED = Fact(
+    "event_duplicate_other_time",
+    "Copies whose creation time differs from the first one's, caught while remembered.",
+    "warning",
+    "duplicates_other_time",
+)
+
+# Journal
+JOURNAL_OPENED = Fact("journal_opened", "Journal opened.", "info")
+JOURNAL_FULL = Fact(
+    "journal_full",
+    "Appends refused because the journal is full.",
+    "error",
+    "journal_full",
+    ("holder",),
+    every_seconds=10,
+)
+JOURNAL_FAILED = Fact("journal_failed", "The journal failed; the process ends.", "error", "journal_failed")
+JOURNAL_TRIMMED = Fact("journal_trimmed", "Events dropped after retention.", "info", "journal_trimmed_events")
+
+# Lanes
+LANE_STATE = Fact("lane_state", "A lane changed its state.", "info", "lane_state_changes", ("sink", "state"))
+DELIVERED = Fact("event_delivered", "Events delivered.", "debug", "delivered", ("sink",))
+UNWANTED = Fact("event_unwanted", "Events that a sink's EVENTS leaves out.", "debug", "unwanted", ("sink",))
+UNROUTED = Fact("event_unrouted", "Events that no sink wants.", "debug", "unrouted", ("type",))
+RETRIED = Fact("event_retried", "Deliveries that failed and are tried again.", "warning", "retried", ("sink", "reason"))
+UNAVAILABLE = Fact(
+    "sink_unavailable",
+    "Deliveries held because the sink, or a scope of it, is unavailable.",
+    "warning",
+    "unavailable",
+    ("sink", "reason"),
+    every_seconds=10,
+)
+DEAD = Fact("event_dead", "Events that became dead letters.", "error", "dead", ("sink", "reason"))
+SINK_BUG = Fact("sink_raised", "deliver() raised instead of giving outcomes.", "error", "sink_raised", ("sink",), 10)
+
+# Lifecycle
+STARTED = Fact("started", "The router listens.", "info")
+DRAINING = Fact("draining", "A signal to stop arrived.", "info")
+STOPPED = Fact("stopped", "The router ended.", "info")
+LAGGARD = Fact("drain_laggard", "Still busy at the drain's deadline.", "warning")
+CLEANUP_FAILED = Fact("cleanup_failed", "A part could not be closed.", "error")
+CRASHED = Fact("worker_crashed", "A worker of the router ended with an error.", "error", "worker_crashes", ("worker",))
