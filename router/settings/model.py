@@ -98,8 +98,8 @@ class Settings(Section):
 
     listen: str = Field(default="127.0.0.1:8080", description="Address and port of the webhook.")
     data_dir: Path = Field(default=Path("data"), description="Journal, lock and default file sink.")
-    apps: dict[str, AppSettings] = {}
-    sinks: dict[str, SinkSettings] = {}
+    apps: dict[str, AppSettings] = Field(default={})
+    sinks: dict[str, SinkSettings] = Field(default={})
     ingress: IngressSettings = IngressSettings()
     tls: TlsSettings = TlsSettings()
     admin: AdminSettings = AdminSettings()
