@@ -1,0 +1,134 @@
+"""Everything a broker's JVM needs, made once and cached under `build/kafka`: jars, formatted storage, class archive."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / "build" / "kafka"
+POM = HERE / "pom.xml"
+FLAGS = (
+    "-XX:+UseSerialGC",
+    "-Xss512k",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Dlog4j2.disableJmx=true",
+    f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}",
+)
+SMALL = ("-Xms192m", "-Xmx384m", "-XX:TieredStopAtLevel=1")
+"""Starts faster and runs slower: for tests, not for measuring."""
+
+
+class BrokerError(Exception):
+    """The broker can't be had; the text says what to install or shows its log."""
+
+
+def java() -> Path:
+    """The `java` on PATH, 17 or newer. Raises BrokerError."""
+    found = shutil.which("java")
+    if found is None:
+        raise BrokerError('Kafka tests need Java 17+: no "java" on PATH (install a JRE, e.g. openjdk-17-jre-headless)')
+    version = _version(found)
+    if int(version.split(".")[0]) < 17:
+        raise BrokerError(f"Kafka tests need Java 17+, found {version} at {found}")
+    return Path(found)
+
+
+def _version(executable: str) -> str:
+    said = subprocess.run([executable, "-version"], capture_output=True, text=True, check=False, timeout=60).stderr
+    match = re.search(r'"(\d[^"]*)"', said)
+    if match is None:
+        raise BrokerError(f"Kafka tests need Java 17+, {executable} -version says {said.strip()!r}")
+    return match[1]
+
+
+def classpath() -> str:
+    """All jars by full name, sorted: the class archive fits only the very same path. Fetches them if need be."""
+    return ":".join(sorted(str(jar) for jar in _jars().glob("*.jar")))
+
+
+def _jars() -> Path:
+    given = os.environ.get("KAFKA_TEST_LIB")
+    if given:
+        return Path(given).resolve()
+    folder = CACHE / f"lib-{_key(POM.read_text())}"
+    return made_once(folder, _fetch)
+
+
+def _fetch(folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise BrokerError(
+            f'Kafka jars not found in {folder.parent} and no "mvn" on PATH: install Maven once (package maven), '
+            "or point KAFKA_TEST_LIB at a folder of jars"
+        )
+    goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}")
+    command = [maven, "-B", "-q", "-f", str(POM), *goal]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-20:])
+        raise BrokerError(f"Maven can't fetch Kafka's jars:\n{tail}\nTo repeat by hand: {' '.join(command)}")
+
+
+def formatted(properties: str, scram: tuple[str, ...]) -> Path:
+    """A formatted storage folder to copy for each node, with those SCRAM users in it (StorageTool's notation)."""
+    folder = CACHE / f"storage-{_key(classpath(), _version(str(java())), *scram)}"
+    return made_once(folder, lambda target: _format(target, properties, scram))
+
+
+def _format(target: Path, properties: str, scram: tuple[str, ...]) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".properties") as file:
+        file.write(f"{properties}\nlog.dirs={target}\n")
+        file.flush()
+        users = [part for user in scram for part in ("--add-scram", user)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", "feishuEventRouter0test", "-c", file.name, *users]
+        done = subprocess.run(
+            [str(java()), *SMALL, *FLAGS, "-cp", classpath(), *tool],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    if done.returncode:
+        raise BrokerError(f"Kafka's storage can't be formatted:\n{done.stdout[-2000:]}")
+
+
+def archive_path() -> Path:
+    """Where the class archive of this Java and these jars is, or will be."""
+    return CACHE / f"classes-{_key(classpath(), _version(str(java())))}.jsa"
+
+
+def made_once(path: Path, make: Callable[[Path], None]) -> Path:
+    """The path, made by `make` if it isn't there: under a lock, whole or not at all."""
+    if path.exists():
+        return path
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with _locked(CACHE / f".{path.name}.lock"):
+        if not path.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE, prefix=".making-") as workshop:
+                made = Path(workshop) / path.name
+                make(made)
+                made.rename(path)
+    return path
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
