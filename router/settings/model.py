@@ -1,13 +1,33 @@
 """All settings of the router as types. Their environment names follow from the field names; see `docs/settings.md`."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from sinks.settings import ByteSize, Seconds, Section, SinkSettings, StrList, parse_lines
+from router.settings.address import parse_address
+from sinks.settings import ByteSize, Seconds, Section, SinkSettings, parse_lines, parse_list
+
+
+def _listen(text: str) -> str:
+    return str(parse_address(text))
+
+
+def _listen_or_off(text: str) -> str:
+    return "" if text.lower() in ("", "off") else _listen(text)
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"must be networks such as 10.0.0.0/8 or 192.0.2.7, and {text!r} is none") from None
+
 
 Secrets = Annotated[list[SecretStr], BeforeValidator(parse_lines)]
+Networks = Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(parse_list)]
+FEISHU_PATIENCE_SECONDS = 3.0
 
 
 class AppSettings(Section):
@@ -34,9 +54,23 @@ class IngressSettings(Section):
     max_age_seconds: Seconds = Field(
         default=0.0, description="Signed timestamps older than this are refused; 0: no limit (retries span 7.1 h)."
     )
-    trusted_proxies: StrList = Field(
+    trusted_proxies: Networks = Field(
         default=[], description="Networks (CIDR) whose X-Forwarded-For is believed for the client's address."
     )
+
+    @field_validator("max_in_flight_bytes")
+    @classmethod
+    def _one_body_fits(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("max_body_bytes", 0):
+            raise ValueError(f"must be at least max_body_bytes, {info.data['max_body_bytes']}, or no such body gets in")
+        return value
+
+    @field_validator("budget_seconds")
+    @classmethod
+    def _feishu_waits(cls, value: float) -> float:
+        if value > FEISHU_PATIENCE_SECONDS:
+            raise ValueError("must be at most 3 s: Feishu waits no longer and would push the event again")
+        return value
 
 
 class TlsSettings(Section):
@@ -47,11 +81,20 @@ class TlsSettings(Section):
     )
     key_file: Path | None = Field(default=None, description="Private key (PEM).")
 
+    @field_validator("key_file")
+    @classmethod
+    def _both_or_none(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "cert_file" in info.data and (info.data["cert_file"] is None) != (value is None):
+            raise ValueError("goes with the certificate: set both key_file and cert_file, or neither")
+        return value
+
 
 class AdminSettings(Section):
     """The second port: health, metrics."""
 
-    listen: str = Field(default="127.0.0.1:9464", description="Address and port; empty: no admin port.")
+    listen: Annotated[str, AfterValidator(_listen_or_off)] = Field(
+        default="127.0.0.1:9464", description="Address and port; off: no admin port (then the setting reads as empty)."
+    )
     token: SecretStr | None = Field(default=None, description="Bearer token for everything but health and metrics.")
 
 
@@ -76,10 +119,23 @@ class DispatchSettings(Section):
 
 
 class DrainSettings(Section):
-    """What happens at SIGTERM. The sum must be below the pod's grace period."""
+    """What happens at SIGTERM."""
 
     accept_seconds: Seconds = Field(default=5.0, description="Unready, but still accepting.")
     lanes_seconds: Seconds = Field(default=15.0, description="Then the lanes may go on delivering this long at most.")
+    grace_seconds: Seconds = Field(
+        default=30.0,
+        description="How long the platform waits after SIGTERM before it kills (the pod's terminationGracePeriodSeconds);"
+        " the two above must sum to less.",
+    )
+
+    @field_validator("grace_seconds")
+    @classmethod
+    def _ends_in_time(cls, value: float, info: ValidationInfo) -> float:
+        needed = info.data.get("accept_seconds", 0.0) + info.data.get("lanes_seconds", 0.0)
+        if needed >= value:
+            raise ValueError(f"must be more than accept_seconds and lanes_seconds together, {needed:g} s")
+        return value
 
 
 class LogSettings(Section):
@@ -96,7 +152,9 @@ class LogSettings(Section):
 class Settings(Section):
     """The whole. `apps` and `sinks` are keyed by name; the short form of one app has the name ""."""
 
-    listen: str = Field(default="127.0.0.1:8080", description="Address and port of the webhook.")
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8080", description="Address and port of the webhook; `:8080` is every interface."
+    )
     data_dir: Path = Field(default=Path("data"), description="Journal, lock and default file sink.")
     apps: dict[str, AppSettings] = Field(default={})
     sinks: dict[str, SinkSettings] = Field(default={})

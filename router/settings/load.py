@@ -1,0 +1,158 @@
+"""Environment → Settings, or everything that is wrong with it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from router.settings.address import parse_address
+from router.settings.environment import Environment, Tree
+from router.settings.faults import Fault, SettingsError, did_you_mean, nearest
+from router.settings.files import read_value
+from router.settings.model import AppSettings, Settings
+from router.settings.names import APPS, PREFIX, SINKS, app_prefix, join, leaves, sink_prefix
+from router.settings.translate import report
+from sinks import registry
+from sinks.contract import AnySinkType
+from sinks.settings import Section, SinkSettings
+
+SectionT = TypeVar("SectionT", bound=Section)
+DEFAULT_SINK = "files"
+ROOT_SKIP = frozenset({"apps", "sinks"})
+
+
+def load(environ: Mapping[str, str], read_file: Callable[[str], str] = read_value) -> Settings:
+    """The settings that these variables give; see `docs/settings.md`. Raises SettingsError with every fault at once."""
+    env = Environment(environ, read_file)
+    root, tree = _section(env, Settings, PREFIX, ROOT_SKIP)
+    apps = _apps(env)
+    sinks = _sinks(env)
+    if sinks is None:
+        data_dir = root.data_dir if root else tree.get("data_dir", "data")
+        sinks = _default_sink(env, str(data_dir))
+    _check_addresses(env, tree, apps)
+    env.faults.extend(map(partial(_unknown, env), env.unknown()))
+    if env.faults or root is None:
+        raise SettingsError(sorted(env.faults))
+    return root.model_copy(update={"apps": apps, "sinks": sinks})
+
+
+def _section(
+    env: Environment, model: type[SectionT], prefix: str, skip: frozenset[str] = frozenset()
+) -> tuple[SectionT | None, Tree]:
+    known = list(leaves(model, prefix, skip))
+    tree = env.tree(known)
+    try:
+        return model.model_validate(tree), tree
+    except ValidationError as error:
+        report(error, model, prefix, known, env)
+        return None, tree
+
+
+def _apps(env: Environment) -> dict[str, AppSettings | None]:
+    """The apps by name; None for one that has faults."""
+    names = env.names(APPS)
+    if names is None:
+        return {"": _section(env, AppSettings, app_prefix(""))[0]}
+    short = {leaf.variable for leaf in leaves(AppSettings, app_prefix(""))}
+    short |= {variable + "_FILE" for variable in short}
+    for variable in short.intersection(env.unknown()):
+        named = variable.removeprefix(app_prefix("") + "__")
+        better = f"{app_prefix(names[0])}__{named}" if names else ""
+        env.know(variable)
+        env.blame(
+            variable, f"is the short form for a single app, but {APPS} names apps", better and f"did you mean {better}?"
+        )
+    return {name: _section(env, AppSettings, app_prefix(name))[0] for name in names}
+
+
+def _sinks(env: Environment) -> dict[str, SinkSettings | None] | None:
+    """The declared sinks by name, None for one that has faults; None when none are declared."""
+    names = env.names(SINKS)
+    return None if names is None else {name: _sink(env, name) for name in names}
+
+
+def _sink(env: Environment, name: str) -> SinkSettings | None:
+    prefix = sink_prefix(name)
+    variable = join(prefix, "type")
+    word = (env.text(variable, variable + "_FILE") or "").strip()
+    if not word:
+        if variable not in env.faulty:
+            env.blame(variable, f"is not set, so it is not known what the sink {name} is", _one_of_types())
+    elif found := _find(env, variable, word):
+        return _section(env, found.settings, prefix)[0]
+    for other in env.below(prefix + "__"):  # without a type it isn't known which of these exist
+        env.know(other)
+    return None
+
+
+def _find(env: Environment, variable: str, word: str) -> AnySinkType | None:
+    try:
+        return registry.find(word)
+    except registry.UnknownSinkTypeError:
+        names = registry.names()
+        env.blame(
+            variable, f"names an unknown type of sink, {word!r}", did_you_mean(word, names) or _one_of_types(names)
+        )
+    except registry.BrokenPluginError as error:
+        env.blame(variable, str(error), "mend or reinstall the package that brings it")
+    return None
+
+
+def _one_of_types(names: list[str] | None = None) -> str:
+    return "one of " + ", ".join(names or registry.names())
+
+
+def _default_sink(env: Environment, data_dir: str) -> dict[str, SinkSettings | None]:
+    """What runs when no sink is declared: files below the data directory."""
+    prefix = sink_prefix(DEFAULT_SINK)
+    found = _find(env, SINKS, "file")
+    if found is None:
+        return {}
+    try:
+        settings = found.settings(type="file", path=f"{data_dir}/events/{{date}}/{{event_type}}.jsonl")
+    except ValidationError as error:
+        report(error, found.settings, prefix, [], env)
+        return {}
+    return {DEFAULT_SINK: settings}
+
+
+def _check_addresses(env: Environment, tree: Tree, apps: Mapping[str, AppSettings | None]) -> None:
+    """Beyond loopback every app needs a key or a token, and two ports can't be one."""
+    try:
+        listen = parse_address(tree.get("listen", Settings.model_fields["listen"].default))
+    except ValueError:
+        return  # reported where it was validated
+    for name, app in apps.items():
+        key, token = (join(app_prefix(name), field) for field in ("encrypt_key", "verification_token"))
+        keyed = app is None or app.encrypt_key or app.verification_token or env.faulty & {key, token}
+        if not keyed and not listen.loopback:
+            env.blame(
+                key,
+                f"is not set, and without a key or a token anyone who reaches {listen} could push events",
+                f"set it or {token}, or listen on loopback: FER_LISTEN=127.0.0.1:{listen.port}",
+            )
+
+
+def _unknown(env: Environment, variable: str) -> Fault:
+    """Why a variable isn't known, and what it was probably meant to be."""
+    for kind, declared in (("app", APPS), ("sink", SINKS)):
+        prefix = join(PREFIX, kind) + "__"
+        name, separator, _ = variable.removeprefix(prefix).partition("__")
+        if variable.startswith(prefix) and separator and not env.known(prefix + name + "__"):
+            return _undeclared(env, variable, name, declared)
+    if variable.startswith(("FER_SERVICE_", "FER_PORT")):
+        return Fault(
+            variable,
+            "is not a setting; Kubernetes makes it for a Service named fer",
+            "set enableServiceLinks: false in the pod",
+        )
+    return Fault(variable, "is not a setting", did_you_mean(variable, env.known()))
+
+
+def _undeclared(env: Environment, variable: str, name: str, declared: str) -> Fault:
+    names = [other.upper() for other in env.raw(declared).replace("\n", ",").split(",") if other.strip()]
+    close = nearest(name, names)
+    better = f"did you mean {variable.replace(name, close, 1)}?" if close else f"add {name.lower()} to {declared}"
+    return Fault(variable, f"belongs to {name.lower()!r}, which {declared} does not name", better)
