@@ -1,0 +1,312 @@
+"""The lane of one sink: reads the journal, delivers in batches, holds what must wait, and settles what ended."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from router.dispatch.backoff import delay
+from router.dispatch.entry import Entry, order_key
+from router.dispatch.judge import Judge
+from router.dispatch.ledger import Ledger
+from router.dispatch.parking import Parking
+from router.dispatch.parts import Parts
+from router.dispatch.queue import Queue
+from router.dispatch.routes import Routes
+from router.journal.contract import Record
+from router.telemetry import facts
+from sinks.contract import Outcome, Retry, Sink, Unavailable
+from sinks.settings import SinkSettings
+
+READ_EVENTS = 1000
+PROBE_MAX_SECONDS = 30.0
+MISSES_MAX = 16
+"""So many failures in a row, none delivered between, and the sink counts as unavailable though each was a Retry."""
+
+State = Literal["opening", "running", "unavailable", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a lane shows of itself. lag_seconds: age of the oldest unsettled event."""
+
+    state: State
+    lag_events: int
+    lag_seconds: float
+    parked: int
+    in_flight: int
+    scopes_unavailable: int
+
+
+class Lane:
+    """Drives one sink. `run` ends only by `stop` or a failed journal."""
+
+    def __init__(self, name: str, sink: Sink, settings: SinkSettings, parts: Parts) -> None:
+        self.name = name
+        self.state: State = "opening"
+        self.routes = Routes(settings.events)
+        self._sink = sink
+        self._settings = settings
+        self._journal, self._limits, self._telemetry, self._clock, self._jitter = parts
+        self._queue = Queue(within_batch=sink.keeps_order, single=sink.concurrency == 1)
+        self._ledger = Ledger(name, self._journal)
+        self._parking = Parking(name, self._journal, self._ledger, self._clock)
+        self._judge = Judge(name, settings.retry, self._ledger, self._parking, parts)
+        self._window_events = min(self._limits.window_events, max(256, 4 * sink.max_events * sink.concurrency))
+        self._running: set[asyncio.Task[None]] = set()
+        self._crash: BaseException | None = None
+        self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._hold_until = 0.0
+        self._probes = 0
+
+    # What operators see
+
+    def reading(self) -> Reading:
+        """The lane's state and lag now."""
+        oldest = self._ledger.window.oldest
+        return Reading(
+            self.state,
+            max(0, self._journal.head - self._ledger.window.position),
+            max(0.0, self._clock.wall() - datetime.fromisoformat(oldest).timestamp()) if oldest else 0.0,
+            self._parking.holds.parked,
+            len(self._running),
+            len(self._parking.holds.scopes),
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Nothing more can be delivered now: all read and ended but for what is parked, or the sink is unavailable."""
+        if self.state != "running":
+            return not self._running
+        window = self._ledger.window
+        return window.cursor >= self._journal.head and not len(window) and not self._running and not len(self._queue)
+
+    # Life
+
+    async def register(self) -> None:
+        """Take up the cursor that the journal has for this lane, made at the head when it has none."""
+        await self._ledger.restore()
+        await self._parking.restore(self._settings.retry.max_seconds)
+
+    async def run(self) -> None:
+        """Open the sink, then deliver until cancelled. Raises JournalError when the journal fails."""
+        watcher = asyncio.create_task(self._watch(), name=f"lane {self.name}: watch")
+        try:
+            await self._open()
+            while True:
+                self._wake.clear()
+                await self._turn()
+                if self.idle:
+                    self._quiet.set()
+                await self._sleep()
+        finally:
+            watcher.cancel()
+            self._state("stopped")
+            self._quiet.set()
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(watcher, *self._running, return_exceptions=True)
+            self._ledger.flush()
+
+    async def drain(self) -> None:
+        """Return once nothing more can be delivered. The caller sets the deadline."""
+        self._quiet.clear()
+        self._wake.set()
+        await self._quiet.wait()
+
+    async def _open(self) -> None:
+        tries = 0
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.deliver_timeout_seconds):
+                    await self._sink.open()
+            except Exception as error:  # noqa: BLE001 - whatever a sink raises here means "not now"
+                tries += 1
+                self._state("unavailable", "open", str(error) or type(error).__name__)
+                self._quiet.set()
+                if not len(self._ledger.window):
+                    await self._read()  # so that the lag in seconds is known
+                await self._clock.sleep(delay(tries, 0.5, PROBE_MAX_SECONDS, random=lambda: 0.5 + self._jitter() / 2))
+            else:
+                self._state("running")
+                return
+
+    async def _watch(self) -> None:
+        seen = self._ledger.window.cursor
+        while True:
+            await self._journal.wait(seen)
+            seen = self._journal.head
+            self._wake.set()
+
+    # One turn: read, load what is due, launch
+
+    async def _turn(self) -> None:
+        if self._journal.failed is not None or self._crash is not None:
+            raise self._journal.failed or self._crash or AssertionError
+        if self.state == "unavailable":
+            await self._hold_on()
+        else:
+            await self._parking.load_due(self._queue)
+            await self._read()
+            self._launch_ready()
+        self._ledger.flush()
+
+    async def _read(self) -> None:
+        window = self._ledger.window
+        while (room := self._room()) > 0 and window.cursor < self._journal.head:
+            records = await self._journal.read(window.cursor, min(room, READ_EVENTS), self._limits.window_bytes)
+            for record in records:
+                self._admit(record)
+            if not records or len(self._queue) >= self._sink.max_events * self._sink.concurrency:
+                break
+
+    def _room(self) -> int:
+        if self._parking.full or self._queue.bytes >= self._limits.window_bytes:
+            return 0
+        return self._window_events - len(self._ledger.window)
+
+    def _admit(self, record: Record) -> None:
+        position, envelope = record
+        window = self._ledger.window
+        if window.settled_before(position):
+            window.skip(position)
+        elif not self.routes.wants(envelope.type):
+            window.skip(position)
+            self._telemetry.emit(facts.UNWANTED, sink=self.name, event_id=envelope.id, type=envelope.type)
+        else:
+            window.add(position, envelope.recordedtime)
+            scope = self._sink.scope(envelope)
+            self._queue.put(Entry(position, envelope, order_key(self._settings.ordering, scope, envelope), scope))
+
+    def _launch_ready(self) -> None:
+        while len(self._running) < self._sink.concurrency:
+            batch = self._take(self._sink.max_events)
+            if not batch:
+                break
+            self._launch(batch)
+
+    def _take(self, max_events: int) -> list[Entry]:
+        """The next batch, without what must be parked or is stale. Empty when nothing may go now."""
+        while True:
+            batch = self._queue.take(max_events, self._sink.max_bytes)
+            if not batch or not self._parking.holds:
+                return batch
+            kept: list[Entry] = []
+            diverted: list[Entry] = []
+            for entry in batch:
+                (diverted if self._parking.divert(entry) else kept).append(entry)
+            self._queue.release(diverted)
+            if kept:
+                return kept
+
+    def _launch(self, batch: list[Entry]) -> None:
+        task = asyncio.create_task(self._deliver(batch), name=f"lane {self.name}: deliver")
+        self._running.add(task)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            self._crash = self._crash or task.exception()
+        self._wake.set()
+
+    async def _deliver(self, batch: list[Entry]) -> None:
+        unavailable = self._apply(batch, await self._outcomes(batch))
+        if self.state == "running" and unavailable is not None:
+            self._hold(1, unavailable)
+        elif self.state == "running" and self._judge.misses >= MISSES_MAX:
+            self._hold(1, Unavailable("failing", f"{self._judge.misses} deliveries failed, none got through between"))
+
+    def _apply(self, batch: list[Entry], outcomes: Sequence[Outcome]) -> Unavailable | None:
+        back, unavailable = self._judge.batch(batch, outcomes) if outcomes else (batch, None)
+        self._queue.release(batch)
+        self._queue.put_back(back)
+        return unavailable
+
+    async def _outcomes(self, batch: list[Entry]) -> Sequence[Outcome]:
+        envelopes = [entry.envelope for entry in batch]
+        try:
+            async with asyncio.timeout(self._limits.deliver_timeout_seconds):
+                outcomes = await self._sink.deliver(envelopes)
+            if len(outcomes) == len(batch):
+                return outcomes
+            problem = f"{len(outcomes)} outcomes for {len(batch)} events"
+        except TimeoutError:
+            hung = Unavailable("timeout", f"deliver() took more than {self._limits.deliver_timeout_seconds:g} s")
+            return [hung] * len(batch)
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            problem = repr(error)[:500]
+        self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=problem, events=len(batch))
+        if len(batch) == 1:
+            return [Retry("raised", problem)]
+        for entry in batch:
+            entry.alone = True
+        return []
+
+    async def _sleep(self) -> None:
+        wait = self._until_probe() if self.state == "unavailable" else self._parking.next_due(self._queue)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
+
+    # The whole sink unavailable: stop reading and launching, probe with one event, then with one of another subject
+
+    def _hold(self, probes: int, why: Unavailable) -> None:
+        self._probes = probes
+        pause = delay(probes, 0.5, PROBE_MAX_SECONDS, why.after, lambda: 0.5 + self._jitter() / 2)
+        self._hold_until = self._clock.monotonic() + pause
+        self._state("unavailable", why.reason, why.detail)
+        self._telemetry.emit(
+            facts.UNAVAILABLE, sink=self.name, reason=why.reason, detail=why.detail, probe_seconds=round(pause, 3)
+        )
+
+    def _until_probe(self) -> float | None:
+        return None if self._running else max(0.0, self._hold_until - self._clock.monotonic())
+
+    async def _hold_on(self) -> None:
+        if not len(self._ledger.window):
+            await self._read()  # so that the lag in seconds is known
+        if self._until_probe() == 0.0:
+            await self._read_for_probe()
+            await self._probe_both()
+
+    async def _probe_both(self) -> None:
+        first = await self._first_probe()
+        why = await self._probe(first) if first is not None else None
+        if first is None or why is None:
+            self._state("running")
+            return
+        other = self._queue.other_than(first)
+        if other is None or await self._probe(other) is not None:
+            self._hold(self._probes + 1, why)
+            return
+        if self._queue.remove(first):  # it is the event, not the sink
+            self._judge.fail(first, Retry(why.reason, why.detail))
+        self._state("running")
+
+    async def _read_for_probe(self) -> None:
+        """A probe wants two subjects: read on while there is but one."""
+        if len({entry.key for entry in self._queue}) < 2:
+            await self._read()
+
+    async def _first_probe(self) -> Entry | None:
+        if self._judge.misses >= MISSES_MAX:
+            await self._parking.load_earliest(self._queue)
+        batch = self._take(1)
+        return batch[0] if batch else None
+
+    async def _probe(self, entry: Entry) -> Unavailable | None:
+        """Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""
+        outcomes = await self._outcomes([entry])
+        unavailable = self._apply([entry], outcomes)
+        if unavailable is None and self._judge.misses >= MISSES_MAX:
+            return Unavailable("failing", f"{self._judge.misses} deliveries failed, none got through between")
+        return unavailable
+
+    def _state(self, state: State, reason: str = "", detail: str = "") -> None:
+        if state != self.state:
+            self.state = state
+            self._telemetry.emit(facts.LANE_STATE, sink=self.name, state=state, reason=reason, detail=detail)
