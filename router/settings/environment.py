@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from router.settings.faults import Fault
-from router.settings.files import ValueFileError
+from router.settings.files import ValueFileError, check_readable
 from router.settings.names import NAME, NAME_RULE, PREFIX, Leaf
 
 Tree = dict[str, Any]
@@ -34,7 +34,15 @@ class Environment:
             text = self.text(leaf.variable, leaf.from_file)
             if text is not None:
                 _put(tree, leaf.path, text)
+                self._check_path(leaf, text)
         return tree
+
+    def _check_path(self, leaf: Leaf, text: str) -> None:
+        if leaf.names_file:
+            try:
+                check_readable(text)
+            except ValueFileError as error:
+                self.blame(leaf.variable, str(error))
 
     def text(self, variable: str, from_file: str) -> str | None:
         """A setting's text, from its variable or from the file that the other variable names; None when not set."""

@@ -11,7 +11,7 @@ class ValueFileError(Exception):
 
 def read_value(path: str) -> str:
     """The file's text without one trailing newline. Raises ValueFileError."""
-    content = _read(Path(path))
+    content = _read(Path(path), MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueFileError(f"the file {path} is larger than {MAX_BYTES // 1024} KiB, too large for a setting")
     try:
@@ -23,14 +23,19 @@ def read_value(path: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _read(path: Path) -> bytes:
+def check_readable(path: str) -> None:
+    """Make sure that a certificate or a key can be read, without reading it. Raises ValueFileError."""
+    _read(Path(path), 0)
+
+
+def _read(path: Path, limit: int) -> bytes:
     try:
         if not path.exists():
             raise ValueFileError(f"there is no file {path}")
         if not path.is_file():  # opening a pipe would wait for its writer, perhaps for ever
             raise ValueFileError(f"{path} is not a regular file")
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(limit)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise ValueFileError(f"the file {path} can't be read: {reason}") from error

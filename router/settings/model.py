@@ -62,7 +62,9 @@ class IngressSettings(Section):
     @classmethod
     def _one_body_fits(cls, value: int, info: ValidationInfo) -> int:
         if value < info.data.get("max_body_bytes", 0):
-            raise ValueError(f"must be at least max_body_bytes, {info.data['max_body_bytes']}, or no such body gets in")
+            raise ValueError(
+                f"must be at least MAX_BODY_BYTES, {info.data['max_body_bytes']}, or such a body never gets in"
+            )
         return value
 
     @field_validator("budget_seconds")
@@ -85,7 +87,7 @@ class TlsSettings(Section):
     @classmethod
     def _both_or_none(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if "cert_file" in info.data and (info.data["cert_file"] is None) != (value is None):
-            raise ValueError("goes with the certificate: set both key_file and cert_file, or neither")
+            raise ValueError("belongs together with CERT_FILE: set both or neither")
         return value
 
 
@@ -134,7 +136,7 @@ class DrainSettings(Section):
     def _ends_in_time(cls, value: float, info: ValidationInfo) -> float:
         needed = info.data.get("accept_seconds", 0.0) + info.data.get("lanes_seconds", 0.0)
         if needed >= value:
-            raise ValueError(f"must be more than accept_seconds and lanes_seconds together, {needed:g} s")
+            raise ValueError(f"must be more than ACCEPT_SECONDS and LANES_SECONDS together, {needed:g} s")
         return value
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from pydantic import SecretBytes, SecretStr
@@ -34,6 +35,11 @@ class Leaf(NamedTuple):
     def from_file(self) -> str:
         """The variable that names a file to read the value from; "" where the value is a file's path itself."""
         return "" if self.variable.endswith(FILE_SUFFIX) else self.variable + FILE_SUFFIX
+
+    @property
+    def names_file(self) -> bool:
+        """Whether the value is the path of a file that must be there, such as a certificate."""
+        return not self.from_file and mentions(self.field.annotation, Path)
 
 
 def join(prefix: str, *names: str) -> str:
