@@ -1,0 +1,47 @@
+"""Numbers and nesting of a parsed document, where the JSON library alone would change or refuse something."""
+
+import json
+from typing import Any
+
+from orjson import Fragment
+
+
+def deeper_than(document: Any, limit: int) -> bool:
+    """Whether containers nest deeper than `limit`; the outermost one is the first level."""
+    level = [document]
+    for _ in range(limit):
+        level = [child for node in level for child in _children(node) if isinstance(child, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def has_float(document: Any) -> bool:
+    """Whether a float is in it. Only floats can have changed: orjson reads as such what 64 bits can't hold, too."""
+    waiting = [document]
+    while waiting:
+        for child in _children(waiting.pop()):
+            if isinstance(child, float):
+                return True
+            if isinstance(child, (dict, list)):
+                waiting.append(child)
+    return False
+
+
+def parse_exactly(text: bytes) -> Any:
+    """Parse JSON that orjson has already taken, keeping the digits of floats and of integers beyond 64 bits as they came."""
+    return json.loads(text, parse_float=_verbatim, parse_int=_integer)
+
+
+def _children(node: Any) -> Any:
+    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+
+
+def _verbatim(digits: str) -> Fragment:
+    return Fragment(digits.encode())
+
+
+def _integer(digits: str) -> int | Fragment:
+    if len(digits) <= 20 and -(1 << 63) <= (number := int(digits)) < 1 << 64:
+        return number
+    return Fragment(digits.encode())
