@@ -1,0 +1,155 @@
+"""One connection: aiohttp's protocol inside, our limits around it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp import StreamReader, web
+
+from router.ingress.replies import LATE, Reply
+
+HEAD_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+HALF_CLOSED_SECONDS = 1.0
+"""How long a peer that has ended its side may wait for us to take up what it sent before."""
+
+
+class Host(Protocol):
+    """The server, as a connection needs it."""
+
+    read_timeout: float
+    now: Callable[[], float]
+
+    def admit(self, connection: "Connection") -> web.RequestHandler | None:
+        """aiohttp's protocol for a new connection; None when there are too many."""
+
+    def lost(self, protocol: web.RequestHandler) -> None:
+        """The connection is gone."""
+
+    def cut(self, reason: str, status: str) -> None:
+        """Count a connection that was closed by a limit."""
+
+
+class Connection(asyncio.Protocol):
+    """Hands bytes to aiohttp and notes when a request began, so that one sweep can find what is overdue.
+
+    aiohttp has no limit on the time of a head, a body or a handler; a timer for each would cost more than the sweep.
+    `begun` is when the first byte of the next request came (None: idle). While a request is handled, `deadline` goes
+    with either `body` (still arriving) or `pending` (answer awaited).
+    """
+
+    __slots__ = (
+        "_ended", "_feed", "_host", "_inner", "_stuck", "_tls",
+        "begun", "body", "busy", "deadline", "pending", "transport",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._inner: web.RequestHandler | None = None
+        self._feed: Callable[[bytes], None] = _discard
+        self._tls = False
+        self._ended: float | None = None
+        self._stuck: float | None = None
+        self.begun: float | None = None
+        self.busy = False
+        self.deadline = 0.0
+        self.body: StreamReader | None = None
+        self.pending: asyncio.Future[Reply] | None = None
+
+    # What the handler of a request calls
+
+    def take(self) -> float:
+        """A request is taken up; when its first byte came. A pipelined one began when the one before it was done."""
+        begun, self.begun, self.busy = self.begun, None, True
+        return self._host.now() if begun is None else begun
+
+    def done(self) -> None:
+        """The request has its answer."""
+        self.busy = False
+        self.body = None
+        self.pending = None
+
+    @property
+    def last(self) -> bool:
+        """Whether the answer must be the last: the peer has ended its side."""
+        return self._ended is not None
+
+    # What the server calls
+
+    def end_if_idle(self) -> None:
+        """Close unless something of a request is here."""
+        if not self.busy and self.begun is None:
+            self.transport.close()
+
+    def check(self, now: float) -> None:
+        """Act on whatever is overdue."""
+        if self._stuck is not None and now - self._stuck >= self._host.read_timeout:
+            self._host.cut("answer_not_read", "closed")
+            self.transport.abort()
+        elif self.busy:
+            if now >= self.deadline:
+                self._expire()
+        elif self._ended is not None:
+            if now - self._ended >= HALF_CLOSED_SECONDS:
+                self.transport.close()
+        elif self.begun is not None and now - self.begun >= self._host.read_timeout:
+            self._host.cut("head_timeout", "408")
+            self.transport.write(HEAD_TIMEOUT)
+            self.transport.close()
+
+    def _expire(self) -> None:
+        if self.pending is not None:
+            if not self.pending.done():
+                self.pending.set_result(LATE)
+        elif self.body is not None:
+            self.body.set_exception(TimeoutError())
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let it in, or end it at once."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker; loops give nothing else
+        self.transport = transport
+        self._inner = self._host.admit(self)
+        if self._inner is None:
+            transport.abort()
+            return
+        self._tls = transport.get_extra_info("sslcontext") is not None
+        self._feed = self._inner.data_received
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self.begun is None:
+            self.begun = self._host.now()
+        self._feed(data)
+
+    def eof_received(self) -> bool:
+        """The peer ended its side: keep ours open while a whole request waits for its answer."""
+        if self._tls or self.body is not None or not (self.busy or self.begun is not None):
+            return False
+        self._ended = self._host.now()
+        return True
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Gone. A commit under way goes on."""
+        if self._inner is not None:
+            self._inner.connection_lost(exc)
+            self._host.lost(self._inner)
+
+    def pause_writing(self) -> None:
+        """The peer doesn't read its answers."""
+        self._stuck = self._host.now()
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._stuck = None
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+
+def _discard(_data: bytes) -> None:
+    """What comes over a connection that wasn't let in."""

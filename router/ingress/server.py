@@ -1,0 +1,176 @@
+"""Listening, connections and their limits; what is answered is the handler's."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from router.clock import Clock
+from router.ingress.connection import Connection
+from router.ingress.http_log import http_logger
+from router.settings.address import Address
+from router.telemetry import Telemetry, facts
+
+SWEEP_SECONDS = 0.05
+BACKLOG = 1024
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read, so that the peer sees the answer and not a reset."""
+SHUTDOWN_SECONDS = 0.05
+"""How long aiohttp may wait for a handler that is cut off; it takes 0 for ever."""
+MAX_HEADERS = 64
+MAX_HEADER_BYTES = 4096
+
+Handler = Callable[[web.BaseRequest, Connection], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What connections may take. Times in seconds; the sweep acts on them `SWEEP_SECONDS` early rather than late."""
+
+    max_connections: int
+    read_timeout: float
+    keepalive: float
+
+
+class HttpServer:
+    """An HTTP/1.1 server on aiohttp's `web.Server`: one handler, no routes, no middlewares.
+
+    aiohttp parses and answers. Around each of its protocols stands a `Connection` with our limits, and one sweep over
+    them all does what a timer for each request would.
+    """
+
+    def __init__(self, name: str, handler: Handler, limits: ServerLimits, telemetry: Telemetry, clock: Clock) -> None:
+        self.name = name
+        self.read_timeout = limits.read_timeout
+        self.now = clock.monotonic
+        self.draining = False
+        self._handler = handler
+        self._limits = limits
+        self._telemetry = telemetry
+        self._clock = clock
+        self._connections: dict[web.RequestHandler, Connection] = {}
+        self._idle = asyncio.Event()
+        self._http: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self, address: Address, tls: ssl.SSLContext | None = None) -> list[str]:
+        """Listen; returns the addresses as `host:port`. Raises OSError when the address can't be had."""
+        loop = asyncio.get_running_loop()
+        self._http = web.Server(
+            self._handle,
+            logger=http_logger(self._telemetry, self.name),
+            access_log=None,
+            keepalive_timeout=self._limits.keepalive,
+            lingering_time=min(LINGER_SECONDS, self._limits.read_timeout),
+            auto_decompress=False,
+            max_headers=MAX_HEADERS,
+            max_field_size=MAX_HEADER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+        )
+        self._listener = await loop.create_server(
+            lambda: Connection(self),
+            address.host or None,
+            address.port,
+            ssl=tls,
+            ssl_handshake_timeout=self._limits.read_timeout if tls else None,
+            backlog=BACKLOG,
+        )
+        self._sweeper = loop.create_task(self._sweep(), name=f"{self.name} sweep")
+        self._sweeper.add_done_callback(self._swept)
+        return [str(Address(*bound.getsockname()[:2])) for bound in self._listener.sockets]
+
+    @property
+    def open_connections(self) -> int:
+        """Connections there are now."""
+        return len(self._connections)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests taken up and not yet answered."""
+        return sum(connection.busy for connection in self._connections.values())
+
+    @property
+    def listening(self) -> bool:
+        """Whether new connections are accepted."""
+        return self._listener is not None and self._listener.is_serving()
+
+    def drain(self) -> None:
+        """From now on every answer ends its connection, so that clients go elsewhere. New ones are still accepted."""
+        self.draining = True
+
+    async def stop_accepting(self, timeout: float) -> int:
+        """Close the listeners, end idle connections, wait for the others that long at most. Returns how many are left."""
+        self.drain()
+        if self._listener is not None:
+            self._listener.close()
+        for connection in self._connections.values():
+            connection.end_if_idle()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._connections:
+                    self._idle.clear()
+                    await self._idle.wait()
+        return len(self._connections)
+
+    async def close(self) -> None:
+        """End everything, answered or not. Idempotent."""
+        if self._listener is not None:
+            self._listener.close()
+        for connection in self._connections.values():
+            connection.transport.abort()
+        if self._http is not None:
+            await self._http.shutdown(SHUTDOWN_SECONDS)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.wait([self._sweeper])
+        self._listener = self._http = self._sweeper = None
+
+    def finish(self, response: web.Response, request: web.BaseRequest, connection: Connection) -> web.Response:
+        """The response, ending the connection where it must: in a drain, for a peer that ended, with a body unread."""
+        if self.draining or connection.last or not request.content.is_eof():
+            response.force_close()
+        return response
+
+    # What a connection calls
+
+    def admit(self, connection: Connection) -> web.RequestHandler | None:
+        """aiohttp's protocol for a new connection; None when there are too many."""
+        if self._http is None or len(self._connections) >= self._limits.max_connections:
+            self.cut("too_many_connections", "closed")
+            return None
+        protocol = self._http()
+        self._connections[protocol] = connection
+        return protocol
+
+    def lost(self, protocol: web.RequestHandler) -> None:
+        """The connection is gone."""
+        self._connections.pop(protocol, None)
+        if not self._connections:
+            self._idle.set()
+
+    def cut(self, reason: str, status: str) -> None:
+        """Count a connection that a limit closed."""
+        self._telemetry.emit(facts.REFUSED, app="", reason=reason, status=status)
+
+    # Within
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = self._connections.get(request.protocol)
+        if connection is None:  # gone before its request was taken up: nobody would hear the answer
+            raise ConnectionResetError
+        return await self._handler(request, connection)
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_SECONDS)
+            soon = self._clock.monotonic() + SWEEP_SECONDS
+            for connection in self._connections.values():
+                connection.check(soon)
+
+    def _swept(self, sweeper: asyncio.Task[None]) -> None:
+        if not sweeper.cancelled() and (error := sweeper.exception()) is not None:
+            self._telemetry.emit(facts.CRASHED, worker=f"{self.name} sweep", exc_info=error)

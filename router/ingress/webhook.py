@@ -1,0 +1,166 @@
+"""The webhook: an HTTP request becomes a push, its reply a response. The hot path is `_push`."""
+
+import asyncio
+from functools import partial
+
+from aiohttp import web
+
+from router.clock import Clock
+from router.feishu.callback import receive
+from router.feishu.keys import Keyring
+from router.ingress.body import BodyError, read_body
+from router.ingress.client_address import client_address, parse_networks
+from router.ingress.connection import Connection
+from router.ingress.intake import Intake
+from router.ingress.replies import BUSY, ENCODED, LATE, METHOD, TOO_LARGE, UNKNOWN_PATH, Reply
+from router.ingress.server import HttpServer, ServerLimits
+from router.ingress.tls import server_context
+from router.settings.address import parse_address
+from router.settings.model import AppSettings, Settings
+from router.telemetry import Telemetry, facts
+
+PATH = "/webhook/event"
+HINT = b"This is the Feishu webhook: it takes POST requests only.\n"
+JSON = {"Content-Type": "application/json", "Server": "feishu-event-router"}
+TEXT = {"Content-Type": "text/plain; charset=utf-8", "Server": "feishu-event-router", "Allow": "POST"}
+
+
+class WebhookServer:
+    """Takes pushes for every app on its path: `/webhook/event` for the short form, `/webhook/event/<app>` for the others."""
+
+    def __init__(self, settings: Settings, intake: Intake, telemetry: Telemetry, clock: Clock) -> None:
+        limits = settings.ingress
+        self._settings = settings
+        self._limits = limits
+        self._intake = intake
+        self._telemetry = telemetry
+        self._wall = clock.wall
+        self._paths = app_paths(settings.apps)
+        self._trusted = parse_networks(limits.trusted_proxies)
+        self._server = HttpServer(
+            "webhook",
+            self._handle,
+            ServerLimits(limits.max_connections, limits.read_timeout_seconds, limits.keepalive_seconds),
+            telemetry,
+            clock,
+        )
+
+    async def start(self) -> list[str]:
+        """Listen; returns the addresses as `host:port`. Raises ValueError (address, TLS files) and OSError."""
+        return await self._server.start(parse_address(self._settings.listen), server_context(self._settings.tls))
+
+    def drain(self) -> None:
+        """From now on every answer ends its connection; new ones are still accepted."""
+        self._server.drain()
+
+    async def stop_accepting(self, timeout: float) -> int:
+        """Close the listeners and finish what was accepted, that many seconds at most. Returns the connections left."""
+        return await self._server.stop_accepting(timeout)
+
+    async def close(self) -> None:
+        """End everything. Idempotent."""
+        await self._server.close()
+
+    @property
+    def listening(self) -> bool:
+        """Whether new connections are accepted."""
+        return self._server.listening
+
+    @property
+    def in_flight(self) -> int:
+        """Pushes taken up and not yet answered."""
+        return self._server.in_flight
+
+    @property
+    def open_connections(self) -> int:
+        """Connections there are now."""
+        return self._server.open_connections
+
+    async def _handle(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        begun = connection.take()
+        try:
+            found = self._paths.get(request.raw_path) or self._paths.get(plain_path(request.raw_path))
+            if found is None:
+                reply = self._intake.refuse("", UNKNOWN_PATH, partial(self._client, request))
+            elif request.method != "POST":
+                self._intake.refuse(found[0], METHOD, partial(self._client, request))
+                return self._server.finish(web.Response(status=405, body=HINT, headers=TEXT), request, connection)
+            else:
+                reply = await self._push(request, connection, begun, found)
+        finally:
+            connection.done()
+        return self._server.finish(to_response(reply), request, connection)
+
+    async def _push(
+        self, request: web.BaseRequest, connection: Connection, begun: float, found: tuple[str, Keyring]
+    ) -> Reply:
+        app, keyring = found
+        self._telemetry.emit(facts.RECEIVED, app=app)
+        client = partial(self._client, request)
+        headers = request.headers
+        try:
+            body = await self._body(request, connection, begun)
+        except BodyError as error:
+            return self._intake.refuse(app, error.reply, client)
+        if not self._intake.load.admits(len(body)):
+            return self._intake.refuse(app, BUSY, client)
+        limits = self._limits
+        result = receive(keyring, app, headers, body, self._wall(), limits.max_depth, limits.max_age_seconds)
+        taken = self._intake.take(app, result, begun, client)
+        if not isinstance(taken, asyncio.Future):
+            return taken
+        connection.deadline = begun + limits.budget_seconds
+        connection.pending = taken
+        reply = await taken
+        if reply is LATE:
+            self._intake.refuse(app, LATE, client)
+        return reply
+
+    async def _body(self, request: web.BaseRequest, connection: Connection, begun: float) -> bytes:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise BodyError(ENCODED)
+        content = request.content
+        if not content.is_eof():
+            connection.deadline = begun + self._limits.read_timeout_seconds
+            connection.body = content
+            body = await read_body(request, self._limits.max_body_bytes, self._intake.load)
+            connection.body = connection.begun = None
+            return body
+        body = content.read_nowait()
+        if len(body) > self._limits.max_body_bytes:
+            raise BodyError(TOO_LARGE)
+        return body
+
+    def _client(self, request: web.BaseRequest) -> str:
+        return client_address(request.remote or "", request.headers.getall("X-Forwarded-For", []), self._trusted)
+
+
+def app_paths(apps: dict[str, AppSettings]) -> dict[str, tuple[str, Keyring]]:
+    """Path → app and its keys. The short form (and no app at all) has the name "" and the bare path."""
+    return {
+        f"{PATH}/{name}" if name else PATH: (name, keyring(app)) for name, app in (apps or {"": AppSettings()}).items()
+    }
+
+
+def keyring(app: AppSettings) -> Keyring:
+    """What the app's pushes are checked against."""
+    return Keyring(
+        [key.get_secret_value() for key in app.encrypt_key],
+        [token.get_secret_value() for token in app.verification_token],
+        app.app_id,
+    )
+
+
+def plain_path(raw_path: str) -> str:
+    """The path without its query and a slash at the end."""
+    return raw_path.partition("?")[0].removesuffix("/")
+
+
+def to_response(reply: Reply) -> web.Response:
+    """The reply in HTTP."""
+    response = web.Response(status=reply.status, body=reply.body, headers=JSON)
+    if reply.retry_after:
+        response.headers["Retry-After"] = str(reply.retry_after)
+    if reply.close:
+        response.force_close()
+    return response
