@@ -217,7 +217,7 @@ class Lane:
         unavailable = self._apply(batch, await self._outcomes(batch))
         if self.state == "running" and unavailable is not None:
             self._hold(1, unavailable)
-        elif self.state == "running" and self._judge.misses >= MISSES_MAX:
+        elif self.state == "running" and self._failing:
             self._hold(1, Unavailable("failing", f"{self._judge.misses} deliveries failed, none got through between"))
 
     def _apply(self, batch: list[Entry], outcomes: Sequence[Outcome]) -> Unavailable | None:
@@ -279,7 +279,7 @@ class Lane:
         if first is None or why is None:
             self._state("running")
             return
-        other = self._queue.other_than(first)
+        other = await self._other_probe(first)
         if other is None or await self._probe(other) is not None:
             self._hold(self._probes + 1, why)
             return
@@ -292,17 +292,25 @@ class Lane:
         if len({entry.key for entry in self._queue}) < 2:
             await self._read()
 
+    @property
+    def _failing(self) -> bool:
+        return self._judge.misses >= MISSES_MAX
+
     async def _first_probe(self) -> Entry | None:
-        if self._judge.misses >= MISSES_MAX:
+        if self._failing:
             await self._parking.load_earliest(self._queue)
         batch = self._take(1)
         return batch[0] if batch else None
+
+    async def _other_probe(self, first: Entry) -> Entry | None:
+        # A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
+        return await self._first_probe() if self._failing else self._queue.other_than(first)
 
     async def _probe(self, entry: Entry) -> Unavailable | None:
         """Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""
         outcomes = await self._outcomes([entry])
         unavailable = self._apply([entry], outcomes)
-        if unavailable is None and self._judge.misses >= MISSES_MAX:
+        if unavailable is None and self._failing:
             return Unavailable("failing", f"{self._judge.misses} deliveries failed, none got through between")
         return unavailable
 

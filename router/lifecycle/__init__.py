@@ -1,0 +1,1 @@
+"""Start, watch, drain: the router's life between two signals."""

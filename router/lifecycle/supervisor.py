@@ -1,0 +1,60 @@
+"""Workers: long-running parts that may only end when they are told to."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from router.telemetry import Telemetry, facts
+
+
+class WorkerFailedError(Exception):
+    """A worker ended by itself; the process must end, non-zero, and start afresh."""
+
+    def __init__(self, worker: str, cause: BaseException | None) -> None:
+        super().__init__(f"{worker} ended: {cause or 'without a reason'}")
+        self.worker = worker
+
+
+class Supervisor:
+    """Runs workers, and notices when one dies."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def run(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        """Start a worker."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set. Raises WorkerFailedError as soon as a worker ends by itself."""
+        stopping = asyncio.create_task(stop.wait())
+        waits: set[asyncio.Future[Any]] = {stopping, self._failed}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if self._failed.done():
+            self._failed.result()
+
+    async def cancel(self) -> None:
+        """End all workers and wait for them. Idempotent."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not self._failed.done():
+            self._failed.cancel()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        self._telemetry.emit(facts.CRASHED, worker=task.get_name(), error=repr(error), exc_info=error)
+        if not self._failed.done():
+            self._failed.set_exception(WorkerFailedError(task.get_name(), error))
+            self._failed.exception()  # seen: watch() may be gone already
