@@ -1,0 +1,163 @@
+"""Settings of the HTTP sink."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from sinks.http.values import StatusRange, check_url, parse_header, parse_key, parse_status, shown_url, split_headers
+from sinks.settings import ByteSize, Seconds, SinkSettings, StrList, parse_lines
+
+
+def _checked_url(value: SecretStr) -> SecretStr:
+    check_url(value.get_secret_value(), credentials=False)
+    return value
+
+
+def _checked_proxy(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        check_url(value.get_secret_value(), credentials=True)
+    return value
+
+
+def _checked_headers(value: list[SecretStr]) -> list[SecretStr]:
+    names = [parse_header(item.get_secret_value())[0].lower() for item in value]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"header {name} is given twice")
+    return value
+
+
+def _checked_keys(value: list[SecretStr]) -> list[SecretStr]:
+    for item in value:
+        parse_key(item.get_secret_value())
+    return value
+
+
+def _checked_statuses(value: list[str]) -> list[str]:
+    for item in value:
+        parse_status(item)
+    return value
+
+
+def _checked_token(value: SecretStr | None) -> SecretStr | None:
+    text = value.get_secret_value() if value else ""
+    if not all("\x21" <= char <= "\x7e" for char in text):
+        raise ValueError("a bearer token holds printable ASCII without spaces only")
+    return value
+
+
+Headers = Annotated[list[SecretStr], BeforeValidator(split_headers), AfterValidator(_checked_headers)]
+SigningSecrets = Annotated[list[SecretStr], BeforeValidator(parse_lines), AfterValidator(_checked_keys)]
+Statuses = Annotated[StrList, AfterValidator(_checked_statuses)]
+
+
+class HttpSettings(SinkSettings):
+    """Where and how events are posted. What may hold a secret is a SecretStr, the URL included."""
+
+    url: Annotated[SecretStr, AfterValidator(_checked_url)] = Field(
+        description="http:// or https:// address that takes the events."
+    )
+    method: Literal["POST", "PUT", "PATCH"] = Field(default="POST", description="Request method.")
+    format: Literal["structured", "binary", "batch", "data"] = Field(
+        default="structured",
+        description="CloudEvents structured (whole event as JSON), binary (attributes in ce- headers), batch (JSON array "
+        "of events), or data (Feishu's event object alone).",
+    )
+    headers: Headers = Field(default=[], description="Headers added to each request: `Name: value`, one a line.")
+    bearer_token: Annotated[SecretStr | None, AfterValidator(_checked_token)] = Field(
+        default=None, description="Sent as `Authorization: Bearer …`."
+    )
+    basic_username: str = Field(default="", description="User of basic authentication.")
+    basic_password: SecretStr | None = Field(default=None, description="Password of basic authentication.")
+    signing_secrets: SigningSecrets = Field(
+        default=[],
+        description="Standard Webhooks secrets (whsec_… or raw text of 24 bytes or more), one a line; each signs, so that "
+        "the receiver can change from one to the next.",
+    )
+    user_agent: str = Field(default="feishu-event-router", pattern=r"^[\x20-\x7e]+$", description="Sent as User-Agent.")
+    connect_timeout_seconds: Seconds = Field(
+        default=5.0, gt=0, description="Name, connection and TLS done by then, or the sink is unavailable."
+    )
+    timeout_seconds: Seconds = Field(
+        default=30.0,
+        gt=0,
+        description="Whole request, to the answer's head; below FER_DISPATCH__DELIVER_TIMEOUT_SECONDS.",
+    )
+    keepalive_seconds: Seconds = Field(
+        default=4.0, description="Idle connections are kept this long; below the receiver's own limit."
+    )
+    concurrency: int = Field(default=64, ge=1, le=1000, description="Requests under way at once.")
+    connections: int = Field(
+        default=64, ge=1, le=1000, description="Open connections; fewer than CONCURRENCY lowers that."
+    )
+    max_events: int = Field(default=100, ge=1, le=10000, description="Events in one request, format batch.")
+    max_bytes: ByteSize = Field(default=1 << 20, ge=1024, description="Bytes of events in one request, format batch.")
+    tls_ca_file: Path | None = Field(
+        default=None, description="CA certificates (PEM) to trust instead of the system's."
+    )
+    tls_cert_file: Path | None = Field(default=None, description="Client certificate chain (PEM).")
+    tls_key_file: Path | None = Field(default=None, description="Its private key (PEM, not encrypted).")
+    tls_verify: bool = Field(default=True, description="false: any certificate is taken. Never in production.")
+    proxy: Annotated[SecretStr | None, AfterValidator(_checked_proxy)] = Field(
+        default=None, description="Forward proxy, http://user:password@host:port. The environment's is never used."
+    )
+    show_answer: bool = Field(
+        default=True, description="Quote the start of a failed answer's body in logs and dead letters."
+    )
+    delivered_statuses: Statuses = Field(default=[], description="Delivered, besides 2xx.")
+    retry_statuses: Statuses = Field(
+        default=[], description="This event is tried again, besides 408, 425, 429, 5xx and all that no list names."
+    )
+    unavailable_statuses: Statuses = Field(
+        default=[], description="The sink waits, besides 3xx, 401, 403, 404, 405, 407, 410, 502, 503, 504."
+    )
+    rejected_statuses: Statuses = Field(
+        default=[], description="Dead letter at once, besides 400, 409, 413, 414, 415, 422."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.bearer_token and self.basic_username:
+            raise ValueError("BEARER_TOKEN and BASIC_USERNAME exclude each other")
+        if bool(self.basic_username) != (self.basic_password is not None):
+            raise ValueError("BASIC_USERNAME and BASIC_PASSWORD belong together")
+        if ":" in self.basic_username:
+            raise ValueError("BASIC_USERNAME can't hold a colon")
+        names = {name.lower() for name, _ in self.header_pairs()}
+        if "authorization" in names and (self.bearer_token or self.basic_username):
+            raise ValueError("HEADERS has an Authorization of its own beside BEARER_TOKEN or BASIC_USERNAME")
+        if self.tls_key_file and not self.tls_cert_file:
+            raise ValueError("TLS_KEY_FILE needs TLS_CERT_FILE")
+        self.table()
+        return self
+
+    def header_pairs(self) -> list[tuple[str, str]]:
+        """`headers`, each as name and value."""
+        return [parse_header(item.get_secret_value()) for item in self.headers]
+
+    def table(self) -> dict[str, list[StatusRange]]:
+        """The status settings by outcome's name. Raises ValueError when two lists claim the same statuses."""
+        table = {
+            "delivered": [parse_status(item) for item in self.delivered_statuses],
+            "retry": [parse_status(item) for item in self.retry_statuses],
+            "unavailable": [parse_status(item) for item in self.unavailable_statuses],
+            "rejected": [parse_status(item) for item in self.rejected_statuses],
+        }
+        seen: dict[StatusRange, str] = {}
+        for name, ranges in table.items():
+            for item in ranges:
+                other = seen.setdefault(item, name)
+                if other != name:
+                    raise ValueError(f"{item.first}-{item.last} is in {other}_statuses and in {name}_statuses")
+        return table
+
+
+def describe(settings: HttpSettings) -> str:
+    """One line for people, without secrets."""
+    parts = [f"{settings.method} {shown_url(settings.url.get_secret_value())}", f"({settings.format})"]
+    if settings.proxy:
+        parts.append(f"through {shown_url(settings.proxy.get_secret_value())}")
+    if not settings.tls_verify:
+        parts.append("CERTIFICATE NOT VERIFIED")
+    return " ".join(parts)
