@@ -140,15 +140,16 @@ class Writer:
     def _retire(self, relative: str) -> None:
         """Close the file for good under a name of its own, unless it is empty. Raises OSError or UnfitFileError."""
         file = self._file(relative)
+        closed = self._free_name(relative) if file.size > 0 else None
         try:
-            if file.size > 0:
-                closed = self._free_name(relative)
+            if closed is not None:
                 file.path.rename(closed)
                 sync_folder(closed.parent)
-                self._on_closed(closed)
         finally:
             self._let_go(relative)
         self._uses.pop(relative, None)
+        if closed is not None:
+            self._on_closed(closed)
 
     def _free_name(self, relative: str) -> Path:
         """A name that no file has, compressed or not. Nobody else takes it meanwhile: we hold the file's lock."""
