@@ -1,9 +1,11 @@
 """Files of KEY=VALUE lines, as Docker, systemd and shells have them, for `--env-file`."""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from router.settings.faults import Fault, SettingsError
+from router.settings.names import FILE_SUFFIX
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?', re.DOTALL)
@@ -61,3 +63,20 @@ def _problem(match: re.Match[str] | None) -> str:
     if match is None:
         return "is not KEY=VALUE"
     return f"the quote that opens the value of {match[1]} is not closed, or something follows it"
+
+
+def merge(files: Iterable[Mapping[str, str]], environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables in force: a later file wins over an earlier one, the real environment over all files.
+
+    A setting and its `_FILE` form are one thing here: whichever form wins takes the other's place.
+    """
+    merged: dict[str, str] = {}
+    for layer in (*files, environ):
+        replaced = {_twin(name) for name in layer} - layer.keys()
+        merged = {name: value for name, value in merged.items() if name not in replaced} | dict(layer)
+    return merged
+
+
+def _twin(name: str) -> str:
+    """X → X_FILE and X_FILE → X."""
+    return name.removesuffix(FILE_SUFFIX) if name.endswith(FILE_SUFFIX) else name + FILE_SUFFIX

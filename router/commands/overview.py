@@ -1,0 +1,154 @@
+"""What settings amount to: apps and their paths, sinks, which event goes where. For `check` and for the start."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from router.dispatch.routes import Routes
+from router.feishu.catalogue import types
+from router.settings.address import parse_address
+from router.settings.describe import Row, describe, keys_of
+from router.settings.model import Settings
+from sinks import registry
+from sinks.settings import SinkSettings
+
+SHOWN_TYPES = (
+    "corehr.approval_groups.updated_v2",
+    "corehr.department.updated_v2",
+    "corehr.employee.domain_event_v2",
+    "corehr.job_change.status_updated_v2",
+    "corehr.process.approver.updated_v2",
+)
+WEBHOOK_PATH = "/webhook/event"
+
+
+class AppRow(NamedTuple):
+    """One app; keys and tokens in words."""
+
+    name: str
+    path: str
+    encrypt_key: str
+    verification_token: str
+    app_id: str
+
+
+class SinkRow(NamedTuple):
+    """One sink, each thing in one short line."""
+
+    name: str
+    type: str
+    to: str
+    events: str
+    ordering: str
+    retry: str
+
+
+class Route(NamedTuple):
+    """The sinks that want an event type."""
+
+    type: str
+    sinks: Sequence[str]
+
+
+class Probe(NamedTuple):
+    """Whether a sink answered, and if not why, without secrets."""
+
+    sink: str
+    ok: bool
+    detail: str
+    milliseconds: float
+
+
+class Overview(NamedTuple):
+    """All of it; nothing in it is secret."""
+
+    place: Sequence[tuple[str, str]]
+    apps: Sequence[AppRow]
+    sinks: Sequence[SinkRow]
+    routes: Sequence[Route]
+    warnings: Sequence[str]
+    settings: Sequence[Row]
+
+
+def overview(settings: Settings) -> Overview:
+    """What these settings amount to."""
+    routes = routes_of(settings)
+    return Overview(
+        place=list(_place(settings).items()),
+        apps=[
+            AppRow(name, webhook_path(name), *keys_of(app), app.app_id or "any") for name, app in settings.apps.items()
+        ],
+        sinks=[_sink_row(name, sink) for name, sink in settings.sinks.items()],
+        routes=routes,
+        warnings=_warnings(settings, routes),
+        settings=describe(settings),
+    )
+
+
+def webhook_path(app: str) -> str:
+    """The path that Feishu pushes an app's events to."""
+    return f"{WEBHOOK_PATH}/{app}" if app else WEBHOOK_PATH
+
+
+def routes_of(settings: Settings) -> list[Route]:
+    """Where the sample types go, and every type that an EVENTS setting spells out."""
+    patterns = [pattern.removeprefix("!").strip() for sink in settings.sinks.values() for pattern in sink.events]
+    spelled_out = {pattern for pattern in patterns if not any(c in pattern for c in "*?[")}
+    wanted = {name: Routes(sink.events) for name, sink in settings.sinks.items()}
+    return [
+        Route(type_, [name for name, routes in wanted.items() if routes.wants(type_)])
+        for type_ in sorted({*SHOWN_TYPES, *spelled_out})
+    ]
+
+
+def _place(settings: Settings) -> dict[str, str]:
+    scheme = "https" if settings.tls.cert_file else "http"
+    return {
+        "webhook": f"{scheme}://{_reachable(settings.listen)}",
+        "admin": f"http://{_reachable(settings.admin.listen)}" if settings.admin.listen else "off",
+        "data": str(settings.data_dir.absolute()),
+        "journal": f"settled events kept {_duration(settings.journal.retention_seconds)}, "
+        f"at most {_size(settings.journal.max_bytes)}; "
+        f"ids remembered {_duration(settings.journal.dedupe_seconds)}",
+    }
+
+
+def _reachable(listen: str) -> str:
+    address = parse_address(listen)
+    return f"{address} (every interface)" if address.everywhere else str(address)
+
+
+def _sink_row(name: str, sink: SinkSettings) -> SinkRow:
+    retry = f"{sink.retry.max_attempts} attempts, {_duration(sink.retry.max_age_seconds)}"
+    to = registry.find(sink.type).describe(sink)
+    return SinkRow(name, sink.type, to, ",".join(sink.events), sink.ordering, retry)
+
+
+def _warnings(settings: Settings, routes: Sequence[Route]) -> list[str]:
+    notes = []
+    if any(not app.encrypt_key and not app.verification_token for app in settings.apps.values()):
+        notes.append(
+            "without a key or a token pushes are taken from anyone on this machine; only loopback is listened on."
+        )
+    if unwanted := [route.type for route in routes if not route.sinks]:
+        notes.append(f"no sink wants {', '.join(unwanted)}; such events are counted, not delivered.")
+    return notes + [
+        f"{pattern} of sink {name} matches no event type known to this version; is it spelled right?"
+        for name, sink in settings.sinks.items()
+        for pattern in sink.events
+        if not any(fnmatchcase(type_, pattern.removeprefix("!").strip()) for type_ in types())
+    ]
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _size(count: int) -> str:
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 1 << power:
+            return f"{count / (1 << power):.4g} {unit}"
+    return f"{count} B"
