@@ -1,0 +1,196 @@
+"""What must hold before the journal is opened: one router, a local file system, a whole file."""
+
+import fcntl
+import os
+import sqlite3
+import struct
+import time
+from pathlib import Path
+
+from router.journal import schema
+from router.journal.contract import JournalOpenError
+
+NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}
+    | {"orangefs", "ocfs2", "gfs2", "vboxsf", "prl_fs", "ncpfs"}
+)
+"""Where WAL's shared memory or locks don't hold between machines. overlay, virtiofs and the like are local."""
+LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuseblk", "fuse.lxcfs"})
+QUICK_CHECK_BYTES = 512 << 20
+SUFFIXES = ("", "-wal", "-shm", ".ballast")
+
+
+class Lock:
+    """Held from construction by `take` until `release`; the kernel lets it go when the process dies."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def release(self) -> None:
+        """Idempotent. The file stays: unlinking it would let two routers lock two files."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def take(path: Path) -> Lock:
+    """Lock the journal at `path`. Raises JournalOpenError naming the holder, OSError."""
+    file = path.with_name(path.name + ".lock")
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(handle)
+        raise JournalOpenError(
+            f"{path} is in use by another router (process {holder}, lock file {file}): "
+            "stop that one, or give this one another FER_DATA_DIR"
+        ) from error
+    os.ftruncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return Lock(handle)
+
+
+def file_system(directory: Path, mountinfo: str) -> str:
+    """The type of the file system that holds the (resolved) directory, by /proc/self/mountinfo; "" when unknown."""
+    best, found = -1, ""
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        fields, kind = left.split(" "), right.split(" ")[0]
+        if len(fields) < 5 or not kind:
+            continue
+        mount = Path(_unescape(fields[4]))
+        if directory.is_relative_to(mount) and len(mount.parts) >= best:
+            best, found = len(mount.parts), kind
+    return found
+
+
+def refuse_network(directory: Path, mountinfo: str) -> None:
+    """Raises JournalOpenError when the directory is on a network file system."""
+    kind = file_system(directory, mountinfo)
+    if kind in NETWORK or (kind.startswith("fuse.") and kind not in LOCAL_FUSE):
+        raise JournalOpenError(
+            f"{directory} is on a network file system ({kind}): locks and the write-ahead log don't hold there, events "
+            "could be lost. Put FER_DATA_DIR on a local disk or a block volume"
+        )
+
+
+def _unescape(field: str) -> str:
+    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(code, char)
+    return field
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make it where there is none, and see that it is local. Raises JournalOpenError."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_network(directory.resolve(), Path("/proc/self/mountinfo").read_text("utf-8", "replace"))
+    except OSError as error:
+        raise JournalOpenError(f"can't use the directory {directory}: {error.strerror}") from error
+
+
+def create(path: Path) -> None:
+    """Make an empty file where there is none, private, and make its name last. Raises OSError."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make new names last. Raises OSError."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def damaged(path: Path, detail: str) -> JournalOpenError:
+    """The error for a file that can't be trusted."""
+    return JournalOpenError(
+        f"{path} is damaged ({detail}). Restore it from a backup, or start once with "
+        "`feishu-event-router run --set-aside-damaged-journal`: it renames the file and begins an empty journal; "
+        "what was not delivered yet stays in the renamed file"
+    )
+
+
+def check_header(path: Path) -> None:
+    """Look at the first bytes, before SQLite does. Raises JournalOpenError, OSError."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    if not head:
+        return
+    if len(head) < 100 or head[:16] != b"SQLite format 3\x00":
+        raise damaged(path, "it is no SQLite database")
+    application = struct.unpack(">I", head[68:72])[0]
+    size = struct.unpack(">H", head[16:18])[0]
+    if application == schema.APPLICATION_ID and size != schema.PAGE_SIZE:
+        raise damaged(path, f"its page size is {size}")
+
+
+def check_whole(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
+    """Check an empty-logged database: its length, free list, tables, the ends of each table; thorough: every page.
+
+    Raises JournalOpenError, sqlite3.Error.
+    """
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    if path.stat().st_size < pages * schema.PAGE_SIZE:
+        raise damaged(path, f"it is shorter than its {pages} pages")
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    missing = [table for table in schema.TABLES if table not in names]
+    if missing:
+        raise damaged(path, f"without table {missing[0]}")
+    check_free_list(path, pages)
+    for table in schema.TABLES:
+        key = "rowid" if table in ("events", "dead_letters", "state") else "1"
+        for way in ("ASC", "DESC"):
+            connection.execute(f"SELECT * FROM {table} ORDER BY {key} {way} LIMIT 1").fetchall()  # noqa: S608 - our own names
+    if connection.execute("SELECT count(*) FROM state").fetchone()[0] != 1:
+        raise damaged(path, "its state row is missing")
+    if thorough:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise damaged(path, verdict)
+
+
+def check_free_list(path: Path, pages: int) -> None:
+    """Walk the trunk pages of the free list. Raises JournalOpenError, OSError."""
+    with path.open("rb") as file:
+        file.seek(32)
+        trunk, total = struct.unpack(">II", file.read(8))
+        seen, found = 0, 0
+        while trunk:
+            if trunk > pages or seen > pages:
+                raise damaged(path, "its list of free pages leads nowhere")
+            file.seek((trunk - 1) * schema.PAGE_SIZE)
+            trunk, leaves = struct.unpack(">II", file.read(8))
+            if leaves > schema.PAGE_SIZE // 4 - 2:
+                raise damaged(path, "its list of free pages is broken")
+            seen, found = seen + 1, found + 1 + leaves
+    if found != total:
+        raise damaged(path, f"it lists {found} free pages and counts {total}")
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename a journal's files to `….damaged-<time>`, so that the next start begins an empty one.
+
+    Gives the renamed database, None when there was none. Raises JournalOpenError while a router has it open, OSError.
+    """
+    if not path.exists():
+        return None
+    lock = take(path)
+    try:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        for suffix in SUFFIXES[::-1]:
+            file = path.with_name(path.name + suffix)
+            if suffix == ".ballast":
+                file.unlink(missing_ok=True)
+            elif file.exists():
+                file.rename(path.with_name(f"{path.name}.damaged-{stamp}{suffix}"))
+        sync_directory(path.parent)
+        return path.with_name(f"{path.name}.damaged-{stamp}")
+    finally:
+        lock.release()

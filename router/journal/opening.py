@@ -1,0 +1,65 @@
+"""Opening the journal's file, step by step. Blocking."""
+
+import sqlite3
+from pathlib import Path
+
+from router.journal import guard, schema
+from router.journal.contract import JournalOpenError
+
+MIN_SQLITE = (3, 35, 0)
+
+
+def open_writer(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """The writing connection of a locked journal, made, migrated and checked; and whether the last end was unclean.
+
+    Raises JournalOpenError.
+    """
+    if sqlite3.sqlite_version_info < MIN_SQLITE:
+        raise JournalOpenError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 or later is needed")
+    try:
+        guard.create(path)
+        guard.check_header(path)
+        log = path.with_name(path.name + "-wal")
+        unclean = log.exists() and log.stat().st_size > 0
+    except OSError as error:
+        raise JournalOpenError(f"can't open {path}: {error.strerror}") from error
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64, timeout=5)
+    try:
+        _prepare(connection, path, unclean=unclean)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, path) from error
+        raise
+    return connection, unclean
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only read and never checkpoints, giving text as bytes. Raises sqlite3.Error."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.text_factory = bytes
+    connection.execute("PRAGMA busy_timeout=5000")
+    return connection
+
+
+def explain(error: sqlite3.Error, path: Path) -> JournalOpenError:
+    """What an error of SQLite at start means for the operator."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return guard.damaged(path, str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return JournalOpenError(f"no space left to open {path}: free some on its disk")
+    return JournalOpenError(f"can't open {path}: {error}")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> None:
+    version = schema.check_identity(connection, path)
+    schema.configure(connection)
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        raise JournalOpenError(f"the file system of {path} can't hold a write-ahead log: use a local disk")
+    schema.migrate(connection, version)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    small = path.stat().st_size <= guard.QUICK_CHECK_BYTES
+    guard.check_whole(connection, path, thorough=unclean and small)

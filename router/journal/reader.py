@@ -1,0 +1,167 @@
+"""Reading from disk in one thread with a connection of its own.
+
+Each row that SQLite steps to costs a hand-over of the interpreter lock while the event loop is busy, so many rows come
+as one: bodies hold no raw newline, joined by newlines they are one value.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from router.envelope import Envelope
+from router.journal.contract import DeadLetter, JournalError, KeyHead, Parked, Record
+from router.journal.opening import open_reader
+
+T = TypeVar("T")
+
+CHUNK_EVENTS = 1000
+CHUNK_BYTES = 8 << 20
+
+_SIZES = (
+    "SELECT count(*), sum(length(body)) FROM (SELECT body FROM events WHERE position > ? ORDER BY position LIMIT ?)"
+)
+_BODIES = (
+    "SELECT min(position), max(position), count(*), group_concat(body, char(10)) "
+    "FROM (SELECT position, body FROM events WHERE position > ? ORDER BY position LIMIT ?)"
+)
+_POSITIONS = (
+    "SELECT json_group_array(position) FROM (SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?)"
+)
+_PARKED = (
+    "json_array(p.position, p.order_key, p.scope, p.attempts, p.tries, p.first_failed_ms, p.last_failed_ms, p.due_ms, "
+    "p.reason, p.detail)"
+)
+
+
+class Reader:
+    """Opened by `start`, ended by `stop`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Blocking. Raises sqlite3.Error."""
+        self._db = open_reader(self._path)
+        self._pool = ThreadPoolExecutor(1, "journal-reader")
+
+    def stop(self) -> None:
+        """Blocking; idempotent."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+            self._pool = None
+            self._db.close()
+
+    async def events(self, after: int, limit: int, max_bytes: int) -> list[Record]:
+        """At least one when there is one. Raises JournalError."""
+        return await self._run(lambda: read_events(self._db, after, limit, max_bytes))
+
+    async def parked(
+        self, lane: str, order_key: str | None, scope: str | None, after: int, limit: int
+    ) -> list[tuple[Parked, Envelope]]:
+        """By position above `after`. Raises JournalError."""
+        return await self._run(lambda: read_parked(self._db, lane, order_key, scope, after, limit))
+
+    async def heads(self, lane: str, limit: int) -> list[KeyHead]:
+        """Of keys parked with scope "", the earliest due first. Raises JournalError."""
+        return await self._run(lambda: read_heads(self._db, lane, limit))
+
+    async def scopes(self, lane: str) -> dict[str, int]:
+        """Parked events by scope, "" left out. Raises JournalError."""
+        return await self._run(lambda: read_scopes(self._db, lane))
+
+    async def letters(self, lane: str | None, limit: int, after: int) -> list[DeadLetter]:
+        """By id above `after`. Raises JournalError."""
+        return await self._run(lambda: read_letters(self._db, lane, limit, after))
+
+    async def _run(self, query: Callable[[], T]) -> T:
+        if self._pool is None:
+            raise JournalError("the journal is closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, query)
+        except (sqlite3.Error, ValueError) as error:
+            raise JournalError(f"can't read {self._path}: {error}") from error
+
+
+def read_events(db: sqlite3.Connection, after: int, limit: int, max_bytes: int) -> list[Record]:
+    """The next events. Raises sqlite3.Error; ValueError when a body is damaged."""
+    limit, max_bytes = min(limit, CHUNK_EVENTS), min(max_bytes, CHUNK_BYTES)
+    while limit > 1:
+        count, size = db.execute(_SIZES, (after, limit)).fetchone()
+        if count < 2 or size <= max_bytes:
+            break
+        limit = max(1, min(limit - 1, count * max_bytes // size))
+    first, last, count, bodies = db.execute(_BODIES, (after, limit)).fetchone()
+    if not count:
+        return []
+    if last - first + 1 == count:
+        positions = range(first, last + 1)
+    else:
+        positions = orjson.loads(db.execute(_POSITIONS, (after, count)).fetchone()[0])
+    return [Record(*pair) for pair in zip(positions, map(Envelope.from_json, bodies.split(b"\n")), strict=True)]
+
+
+def read_parked(
+    db: sqlite3.Connection, lane: str, order_key: str | None, scope: str | None, after: int, limit: int
+) -> list[tuple[Parked, Envelope]]:
+    """Parked events with their envelopes. Raises sqlite3.Error; ValueError when a body is damaged."""
+    where, values = "p.lane = ? AND p.position > ?", list[Any]((lane, after))
+    for column, value in (("order_key", order_key), ("scope", scope)):
+        if value is not None:
+            where += f" AND p.{column} = ?"
+            values.append(value)
+    rows, bodies = db.execute(
+        f"SELECT json_group_array(json(parked)), group_concat(body, char(10)) FROM (SELECT {_PARKED} AS parked, e.body "  # noqa: S608 - names are ours, values bound
+        f"FROM parked p CROSS JOIN events e ON e.position = p.position WHERE {where} ORDER BY p.position LIMIT ?)",
+        (*values, limit),
+    ).fetchone()
+    parked = [Parked(*row) for row in orjson.loads(rows)]
+    if not parked:
+        return []
+    return list(zip(parked, map(Envelope.from_json, bodies.split(b"\n")), strict=True))
+
+
+def read_heads(db: sqlite3.Connection, lane: str, limit: int) -> list[KeyHead]:
+    """The first parked event of each key. Raises sqlite3.Error."""
+    (rows,) = db.execute(
+        f"SELECT json_group_array(json_array(json(parked), number)) FROM (SELECT {_PARKED} AS parked, k.number "  # noqa: S608 - as above
+        "FROM (SELECT min(position) AS first, count(*) AS number FROM parked WHERE lane = ?1 AND scope = '' "
+        "GROUP BY order_key) k CROSS JOIN parked p ON p.lane = ?1 AND p.position = k.first "
+        "ORDER BY p.due_ms, p.position LIMIT ?2)",
+        (lane, limit),
+    ).fetchone()
+    return [KeyHead(Parked(*head), number) for head, number in orjson.loads(rows)]
+
+
+def read_scopes(db: sqlite3.Connection, lane: str) -> dict[str, int]:
+    """Scopes that parked events wait for. Raises sqlite3.Error."""
+    (rows,) = db.execute(
+        "SELECT json_group_object(scope, number) FROM (SELECT scope, count(*) AS number FROM parked "
+        "WHERE lane = ? AND scope <> '' GROUP BY scope)",
+        (lane,),
+    ).fetchone()
+    scopes: dict[str, int] = orjson.loads(rows)
+    return scopes
+
+
+def read_letters(db: sqlite3.Connection, lane: str | None, limit: int, after: int) -> list[DeadLetter]:
+    """Dead letters, oldest first. Raises sqlite3.Error."""
+    where = "id > ?1" if lane is None else "lane = ?3 AND id > ?1"
+    values = (after, limit) if lane is None else (after, limit, lane)
+    found = db.execute(
+        "SELECT lane, position, event_id, type, subject, body, reason, detail, attempts, first_failed_ms, "  # noqa: S608 - as above
+        f"last_failed_ms, dead_ms, id FROM dead_letters WHERE {where} ORDER BY id LIMIT ?2",
+        values,
+    ).fetchall()
+    return [_letter(row) for row in found]
+
+
+def _letter(row: tuple[Any, ...]) -> DeadLetter:
+    fields: list[Any] = [value.decode() if isinstance(value, bytes) else value for value in row]
+    fields[5] = row[5]
+    return DeadLetter(*fields)

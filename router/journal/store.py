@@ -1,0 +1,261 @@
+"""One commit after the other on one SQLite connection. Blocking; used by the writer thread alone."""
+
+import shutil
+import sqlite3
+from dataclasses import dataclass, field
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from router.clock import Clock
+from router.envelope import Envelope
+from router.journal import ballast, schema
+from router.journal import statements as sql
+from router.journal.batch import Batch, LaneChange
+from router.journal.contract import JournalFullError
+from router.journal.limits import Limits
+from router.journal.retention import SLICE, Ends, Sweep, read_ends, save_ends, trim
+
+CHECKPOINT_PAGES = 100
+MEASURE_BYTES = 4 << 20
+MEASURE_MS = 1000
+ROW_OVERHEAD = 80
+_NEVER_MS = 1 << 62
+
+
+@dataclass(slots=True)
+class Done:
+    """What a commit came to. `new` says for each envelope whether it was stored; None: all were."""
+
+    first: int
+    head: int
+    new: list[bool] | None = None
+    refused: JournalFullError | None = None
+    """Why the batch's appends and letters were left out, while the rest of it was committed."""
+    tallies: dict[str, tuple[int, int]] = field(default_factory=dict)
+    results: list[Any] = field(default_factory=list)
+    events: int = 0
+    bytes: int = 0
+    oldest_ms: int | None = None
+    disk_full: bool = False
+    trimmed: int = 0
+    more: bool = False
+    """Whether there is more to drop than this commit's slice."""
+
+
+class Store:
+    """Built closed; all errors that leave it, but for those of `commit` in `Done.refused`, end the journal."""
+
+    def __init__(self, path: Path, limits: Limits, clock: Clock) -> None:
+        self._path = path
+        self._limits = limits
+        self._clock = clock
+        self._sweep = Sweep(limits)
+        self._ends = Ends()
+        self._lanes: dict[str, int] = {}
+        self._pages = 0
+        self._bytes = 0
+        self._unmeasured = MEASURE_BYTES
+        self._measured_ms = 0
+        self._disk_full = False
+        self.head = 0
+
+    def open(self, connection: sqlite3.Connection) -> Done:
+        """Take over a configured connection of a checked file. Raises sqlite3.Error."""
+        self._db = connection
+        (last,) = self._db.execute("SELECT max(position) FROM events").fetchone()
+        (head,) = self._db.execute("SELECT head FROM state").fetchone()
+        self.head = max(last or 0, head)
+        self._ends = read_ends(self._db)
+        self._lanes = self._read_lanes()
+        self._measure(self._now_ms())
+        return self._done(Done(self.head + 1, self.head))
+
+    def commit(self, batch: Batch) -> Done:
+        """Write the batch durably. When space runs out, its appends are refused and the rest is tried without them.
+
+        Raises sqlite3.Error when even that fails, or anything else goes wrong: nothing may be tried again then.
+        """
+        done = self._attempt(batch, appends=True)
+        if isinstance(done, Done):
+            return done
+        full = JournalFullError(f"no space left for {self._path}: free some on its disk")
+        full.__cause__ = done
+        self._disk_full = True
+        again = self._attempt(batch, appends=False)
+        if not isinstance(again, Done):
+            ballast.release(self._path)
+            again = self._attempt(batch, appends=False)
+        if not isinstance(again, Done):
+            raise again
+        again.refused, again.disk_full = full, True
+        return again
+
+    def after(self) -> None:
+        """What may wait until the commit was announced: a checkpoint. Raises sqlite3.Error."""
+        if self._pages < CHECKPOINT_PAGES:
+            return
+        self._pages = 0
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+            self._disk_full = True
+
+    def close(self, *, failed: bool) -> None:
+        """Checkpoint, unless failed, and close. Raises sqlite3.Error."""
+        try:
+            if not failed:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._db.close()
+
+    def _attempt(self, batch: Batch, *, appends: bool) -> Done | sqlite3.Error:
+        try:
+            return self._transaction(batch, appends=appends)
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            return error
+
+    def _transaction(self, batch: Batch, *, appends: bool) -> Done:
+        now = self._now_ms()
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        envelopes = batch.envelopes if appends else []
+        done = Done(self.head + 1, self.head)
+        if envelopes and not self._append(envelopes, batch.ids, now):
+            db.execute("ROLLBACK")
+            done.new = self._find_new(envelopes, batch.ids)
+            db.execute("BEGIN IMMEDIATE")
+            envelopes = list(compress(envelopes, done.new))
+            ids = [x for i, new in enumerate(done.new) if new for x in batch.ids[2 * i : 2 * i + 2]]
+            if envelopes and not self._append(envelopes, ids, now):
+                raise sqlite3.IntegrityError("events that were not there could not be stored")
+        done.head = self.head + len(envelopes)
+        if appends and batch.letters:
+            db.execute(sql.INSERT_QUARANTINED, (orjson.dumps(batch.letters).decode(),))
+        done.results = [control(db) for control, _ in batch.controls]
+        ends = self._settle(batch.settles, read_ends(db) if batch.controls else self._ends)
+        known = self._read_lanes() if batch.controls else self._lanes
+        lanes = known | {name: change.position for name, change in batch.settles.items() if name in known}
+        ends = self._retain(ends, lanes, len(envelopes), now, done)
+        if self._sweep.due(now):
+            self._sweep.run(db, now)
+        db.execute("COMMIT")
+        self.head, self._ends, self._lanes = done.head, ends, lanes
+        done.tallies = self._read_tallies(batch)
+        if envelopes and ends.next_ms is None:
+            ends.next_ms = now
+            ends.oldest_ms = now if ends.oldest_ms is None else ends.oldest_ms
+        self._account(envelopes, batch, now)
+        return self._done(done)
+
+    def _append(self, envelopes: list[Envelope], ids: list[int | bytes], now: int) -> bool:
+        """Insert all. False: some were there already, the transaction is to be rolled back."""
+        bodies = [envelope.json for envelope in envelopes]
+        position = self.head + 1
+        for start, end in sql.chunks(bodies):
+            size = sql.size_for(end - start)
+            keys = sql.padded(ids[2 * start : 2 * end], 2)
+            if self._db.execute(sql.insert_seen(size), (now, *keys)).rowcount != end - start:
+                return False
+            rows = sql.padded(bodies[start:end], 1)
+            if self._db.execute(sql.insert_events(size), (position, now, *rows)).rowcount != end - start:
+                raise sqlite3.IntegrityError(f"position {position} and following are taken")
+            position += end - start
+        return True
+
+    def _find_new(self, envelopes: list[Envelope], ids: list[int | bytes]) -> list[bool]:
+        new = [True] * len(envelopes)
+        for start in range(0, len(envelopes), sql.MAX_ROWS):
+            keys = sql.padded(ids[2 * start : 2 * (start + sql.MAX_ROWS)], 2)
+            (found,) = self._db.execute(sql.find_seen(len(keys) // 2), keys).fetchone()
+            for number in (found or "").split(",") if found else ():
+                new[start + int(number)] = False
+        return new
+
+    def _settle(self, settles: dict[str, LaneChange], ends: Ends) -> Ends:
+        db = self._db
+        for lane, change in settles.items():
+            settled = orjson.dumps(change.settled).decode()
+            db.execute("UPDATE lanes SET position = ?, settled = ? WHERE name = ?", (change.position, settled, lane))
+            if change.unparked:
+                positions = orjson.dumps(list(change.unparked)).decode()
+                db.execute(sql.DELETE_PARKED, (lane, positions))
+                gone = db.execute(sql.DELETE_LEFT_BEHIND, (positions, ends.trimmed)).rowcount
+                if gone:
+                    ends = Ends(ends.trimmed, ends.deleted + gone, ends.oldest_ms, ends.next_ms)
+                    save_ends(db, ends, self.head)
+            if change.parked:
+                db.execute(sql.INSERT_PARKED, (lane, change.parked_json()))
+            if change.dead:
+                db.execute(sql.INSERT_DEAD, (orjson.dumps(change.dead).decode(),))
+        return ends
+
+    def _retain(self, ends: Ends, lanes: dict[str, int], appended: int, now: int, done: Done) -> Ends:
+        over = bool(lanes) and self._bytes > self._limits.trim_bytes
+        low = min(lanes.values(), default=done.head)
+        cutoff = _NEVER_MS if over else now - self._limits.retention_ms
+        if low <= ends.trimmed or ends.next_ms is None or ends.next_ms >= cutoff:
+            return ends
+        rows = max(SLICE, 2 * appended)
+        kept = trim(self._db, ends, low, cutoff, rows)
+        if kept.trimmed != ends.trimmed:
+            done.trimmed = kept.deleted - ends.deleted
+            done.more = kept.next_ms is not None and kept.trimmed < low and kept.next_ms < cutoff
+            save_ends(self._db, kept, done.head)
+        return kept
+
+    def _read_tallies(self, batch: Batch) -> dict[str, tuple[int, int]]:
+        lanes = [lane for lane, c in batch.settles.items() if c.parked or c.unparked or c.dead]
+        if batch.controls:
+            return {lane: (p, d) for lane, p, d in self._db.execute("SELECT lane, parked, dead FROM tallies")}
+        rows = [
+            self._db.execute("SELECT lane, parked, dead FROM tallies WHERE lane = ?", (n,)).fetchone() for n in lanes
+        ]
+        return {row[0]: (row[1], row[2]) for row in rows if row is not None}
+
+    def _read_lanes(self) -> dict[str, int]:
+        return dict(self._db.execute("SELECT name, position FROM lanes").fetchall())
+
+    def _account(self, envelopes: list[Envelope], batch: Batch, now: int) -> None:
+        written = sum([len(envelope.json) + ROW_OVERHEAD for envelope in envelopes])
+        self._bytes += written
+        self._unmeasured += written
+        self._pages += 4 + written // schema.PAGE_SIZE
+        if batch.letters or any(c.parked or c.dead for c in batch.settles.values()):
+            self._pages += 8
+        full = self._disk_full or self._bytes > self._limits.trim_bytes
+        if full or self._unmeasured >= MEASURE_BYTES or abs(now - self._measured_ms) >= MEASURE_MS:
+            self._measure(now)
+
+    def _measure(self, now: int) -> None:
+        (pages,) = self._db.execute(
+            "SELECT (SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count)"
+        ).fetchone()
+        log = self._path.with_name(self._path.name + "-wal")
+        self._bytes = pages * schema.PAGE_SIZE + (log.stat().st_size if log.exists() else 0)
+        self._unmeasured, self._measured_ms = 0, now
+        free = shutil.disk_usage(self._path.parent).free
+        self._disk_full = free < self._limits.disk_floor_bytes
+        if not self._disk_full:
+            ballast.restore(self._path, self._limits, free)
+
+    def _done(self, done: Done) -> Done:
+        done.events = self.head - self._ends.deleted
+        done.bytes, done.oldest_ms, done.disk_full = self._bytes, self._ends.oldest_ms, self._disk_full
+        return done
+
+    def _now_ms(self) -> int:
+        return int(self._clock.wall() * 1000)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether SQLite ran out of space, which it survives; every other error of a write it may not."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
