@@ -1,0 +1,11 @@
+"""Waiting for a fact that nothing announces."""
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(fact: Callable[[], bool], patience: float = 5.0) -> None:
+    """Return once the fact holds. Raises TimeoutError."""
+    async with asyncio.timeout(patience):
+        while not fact():  # noqa: ASYNC110 - counters and sockets announce nothing
+            await asyncio.sleep(0.005)
