@@ -115,12 +115,12 @@ def from_old_card(document: dict[str, Any], arrival: Arrival) -> Envelope:
 def _unharmed(document: dict[str, Any], type_: str, plaintext: bytes) -> tuple[dict[str, Any], Any, Any]:
     """Give the document, its event, and the event as it goes into the envelope: without credential, with every digit.
 
-    What orjson writes for the event is usually, byte for byte, a piece of what came: then no number has changed, and the
+    What orjson writes for the event is usually, byte for byte, the end of what came: then no number has changed, and that
     piece is used. Otherwise a float somewhere means that digits may have been lost, and they are read once more as text.
     """
     event = document.get("event", {})
     credential = _CREDENTIALS.get(type_)
-    if credential is None and _is_usual(document) and (raw := orjson.dumps(event)) in plaintext:
+    if credential is None and _is_usual(document) and plaintext.endswith((raw := orjson.dumps(event)) + b"}"):
         document.pop("event", None)
         return document, event, orjson.Fragment(raw)
     if has_float(document):

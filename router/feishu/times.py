@@ -7,8 +7,8 @@ from typing import Any
 
 def recorded(now: float) -> str:
     """The router's own reading (Unix seconds), in milliseconds."""
-    seconds, milliseconds = divmod(int(now * 1000), 1000)
-    return f"{_seconds(str(seconds))}.{milliseconds:03d}Z"
+    milliseconds = int(now * 1000)
+    return f"{_seconds(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
 def created(value: Any) -> tuple[str, int] | None:
@@ -20,9 +20,9 @@ def created(value: Any) -> tuple[str, int] | None:
     if not isinstance(digits, str) or not digits.isascii() or not digits.isdigit():
         return None
     if len(digits) == 13:
-        return f"{_seconds(digits[:10])}.{digits[10:]}Z", int(digits)
+        return f"{_seconds(int(digits[:10]))}.{digits[10:]}Z", int(digits)
     if len(digits) == 16:
-        return f"{_seconds(digits[:10])}.{digits[10:]}Z", int(digits[:13])
+        return f"{_seconds(int(digits[:10]))}.{digits[10:]}Z", int(digits[:13])
     return None
 
 
@@ -34,9 +34,9 @@ def pushed(value: Any) -> str | None:
     if len(seconds) != 10 or not seconds.isdigit() or (point and not fraction.isdigit()):
         return None
     digits = fraction[:6].ljust(3 if len(fraction) <= 3 else 6, "0")
-    return f"{_seconds(seconds)}.{digits}Z"
+    return f"{_seconds(int(seconds))}.{digits}Z"
 
 
 @lru_cache(maxsize=256)
-def _seconds(digits: str) -> str:
-    return datetime.fromtimestamp(int(digits), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _seconds(unix: int) -> str:
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%S")
