@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -14,7 +14,7 @@ from router.journal.contract import DeadLetter, Parked, Settlement, Verdict
 Control = Callable[[sqlite3.Connection], Any]
 """Something to do within the commit's transaction."""
 
-LetterRow = tuple[str | int | None, ...]
+_MAX_MS = (1 << 62) - 1
 
 
 def dedupe_key(envelope: Envelope) -> bytes:
@@ -25,9 +25,15 @@ def dedupe_key(envelope: Envelope) -> bytes:
     ).digest()
 
 
-def letter_row(letter: DeadLetter) -> LetterRow:
-    """The letter as JSON can carry it to SQLite. Raises ValueError when the body isn't UTF-8."""
-    return (
+def created_key(envelope: Envelope) -> int:
+    """The creation time as SQLite can hold it; what can't be one counts as none."""
+    created = envelope.created_ms
+    return created if 0 <= created <= _MAX_MS else 0
+
+
+def letter_json(letter: DeadLetter) -> bytes:
+    """The letter as an array for `json_each`. Raises ValueError when JSON can't hold it."""
+    row = (
         letter.lane,
         letter.position,
         letter.event_id,
@@ -41,6 +47,37 @@ def letter_row(letter: DeadLetter) -> LetterRow:
         letter.last_failed_ms,
         letter.dead_ms,
     )
+    return _dumps(row)
+
+
+def parked_json(parked: Parked) -> bytes:
+    """The reference as an array for `json_each`. Raises ValueError when JSON can't hold it."""
+    return _dumps(
+        (
+            parked.position,
+            parked.order_key,
+            parked.scope,
+            parked.attempts,
+            parked.tries,
+            parked.first_failed_ms,
+            parked.last_failed_ms,
+            parked.due_ms,
+            parked.reason,
+            parked.detail,
+        )
+    )
+
+
+def array(rows: Iterable[bytes]) -> str:
+    """One JSON array of JSON texts."""
+    return f"[{b','.join(rows).decode()}]"
+
+
+def _dumps(row: object) -> bytes:
+    try:
+        return orjson.dumps(row)
+    except TypeError as error:
+        raise ValueError(f"can't be stored: {error}") from error
 
 
 class LaneChange:
@@ -51,40 +88,28 @@ class LaneChange:
     def __init__(self) -> None:
         self.position = 0
         self.settled: list[tuple[int, int]] = []
-        self.parked: dict[int, Parked] = {}
+        self.parked: dict[int, bytes] = {}
         self.unparked: set[int] = set()
-        self.dead: list[LetterRow] = []
+        self.dead: list[bytes] = []
 
-    def add(self, settlement: Settlement, dead: list[LetterRow]) -> None:
-        """Merge a later settlement."""
-        self.position = settlement.position
-        self.settled = settlement.settled
-        for position in settlement.unparked:
+    def add(self, later: "LaneChange") -> None:
+        """Merge what was said after this."""
+        self.position, self.settled = later.position, later.settled
+        for position in later.unparked:
             self.parked.pop(position, None)
-            self.unparked.add(position)
-        for parked in settlement.parked:
-            self.unparked.discard(parked.position)
-            self.parked[parked.position] = parked
-        self.dead += dead
+        self.unparked = (self.unparked | later.unparked) - later.parked.keys()
+        self.parked |= later.parked
+        self.dead += later.dead
 
-    def parked_json(self) -> str:
-        """Rows for `json_each`."""
-        rows = [
-            (
-                p.position,
-                p.order_key,
-                p.scope,
-                p.attempts,
-                p.tries,
-                p.first_failed_ms,
-                p.last_failed_ms,
-                p.due_ms,
-                p.reason,
-                p.detail,
-            )
-            for p in self.parked.values()
-        ]
-        return orjson.dumps(rows).decode()
+
+def lane_change(settlement: Settlement) -> LaneChange:
+    """A settlement ready to be written, so that the writer thread can't stumble. Raises ValueError when it can't be."""
+    change = LaneChange()
+    change.position, change.settled = settlement.position, list(settlement.settled)
+    change.parked = {parked.position: parked_json(parked) for parked in settlement.parked}
+    change.unparked = set(settlement.unparked) - change.parked.keys()
+    change.dead = [letter_json(letter) for letter in settlement.dead]
+    return change
 
 
 class Batch:
@@ -99,7 +124,7 @@ class Batch:
         self.ids: list[int | bytes] = []
         self.futures: list[asyncio.Future[Verdict]] = []
         self.copies: list[asyncio.Future[Verdict]] = []
-        self.letters: list[LetterRow] = []
+        self.letters: list[bytes] = []
         self.letter_futures: list[asyncio.Future[None]] = []
         self.settles: dict[str, LaneChange] = {}
         self.settle_futures: list[asyncio.Future[None]] = []

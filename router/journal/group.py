@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from router.envelope import Envelope
-from router.journal.batch import Batch, Control, LaneChange, dedupe_key, letter_row
+from router.journal.batch import Batch, Control, created_key, dedupe_key, lane_change, letter_json
 from router.journal.contract import (
     DeadLetter,
     JournalError,
@@ -91,7 +91,7 @@ class GroupCommit:
         batch.size = size
         future: asyncio.Future[Verdict] = self._loop.create_future()
         batch.envelopes.append(envelope)
-        batch.ids += (envelope.created_ms, key)
+        batch.ids += (created_key(envelope), key)
         batch.futures.append(future)
         self._pending[key] = batch, envelope.created_ms
         if not self._scheduled:
@@ -100,7 +100,7 @@ class GroupCommit:
 
     def quarantine(self, letter: DeadLetter) -> asyncio.Future[None]:
         """See `Journal.quarantine`."""
-        row = letter_row(letter)
+        row = letter_json(letter)
         size = self._batch.size + len(letter.body) + ROW_OVERHEAD
         if size > self._room or not self._open:
             self.check_open()
@@ -115,11 +115,12 @@ class GroupCommit:
     def settle(self, lane: str, settlement: Settlement) -> asyncio.Future[None]:
         """See `Journal.settle`."""
         self.check_open()
-        dead = [letter_row(letter) for letter in settlement.dead]
-        change = self._batch.settles.get(lane)
-        if change is None:
-            change = self._batch.settles[lane] = LaneChange()
-        change.add(settlement, dead)
+        change = lane_change(settlement)
+        earlier = self._batch.settles.get(lane)
+        if earlier is None:
+            self._batch.settles[lane] = change
+        else:
+            earlier.add(change)
         future: asyncio.Future[None] = self._loop.create_future()
         self._batch.settle_futures.append(future)
         if self._timer is None:
@@ -217,8 +218,21 @@ class GroupCommit:
             _give(batch.letter_futures, [None] * len(batch.letter_futures))
         else:
             _refuse([*batch.futures, *batch.copies, *batch.letter_futures], done.refused)
-        _give(batch.settle_futures, [None] * len(batch.settle_futures))
-        _give([future for _, future in batch.controls], done.results)
+        if done.unsettled and done.refused is not None:
+            self._keep_settles(batch)
+            _refuse([future for _, future in batch.controls], done.refused)
+        else:
+            _give(batch.settle_futures, [None] * len(batch.settle_futures))
+            _give([future for _, future in batch.controls], done.results)
+
+    def _keep_settles(self, batch: Batch) -> None:
+        """Put back what could not be written on a disk without any space; the next tick tries it again."""
+        for lane, change in batch.settles.items():
+            later = self._batch.settles.get(lane)
+            if later is not None:
+                change.add(later)
+            self._batch.settles[lane] = change
+        self._batch.settle_futures += batch.settle_futures
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         self.failure = JournalFailedError(f"the journal failed and takes nothing more: {type(error).__name__}: {error}")

@@ -84,7 +84,9 @@ def _unescape(field: str) -> str:
 def prepare_directory(directory: Path) -> None:
     """Make it where there is none, and see that it is local. Raises JournalOpenError."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_directory(directory.parent)
         refuse_network(directory.resolve(), Path("/proc/self/mountinfo").read_text("utf-8", "replace"))
     except OSError as error:
         raise JournalOpenError(f"can't use the directory {directory}: {error.strerror}") from error

@@ -62,4 +62,5 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> No
     schema.migrate(connection, version)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     small = path.stat().st_size <= guard.QUICK_CHECK_BYTES
+    guard.sync_directory(path.parent)
     guard.check_whole(connection, path, thorough=unclean and small)

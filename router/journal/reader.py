@@ -1,7 +1,7 @@
 """Reading from disk in one thread with a connection of its own.
 
 Each row that SQLite steps to costs a hand-over of the interpreter lock while the event loop is busy, so many rows come
-as one: bodies hold no raw newline, joined by newlines they are one value.
+as one: joined by a byte (0x1E) that no JSON can hold.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _SIZES = (
     "SELECT count(*), sum(length(body)) FROM (SELECT body FROM events WHERE position > ? ORDER BY position LIMIT ?)"
 )
 _BODIES = (
-    "SELECT min(position), max(position), count(*), group_concat(body, char(10)) "
+    "SELECT min(position), max(position), count(*), group_concat(body, char(30)) "
     "FROM (SELECT position, body FROM events WHERE position > ? ORDER BY position LIMIT ?)"
 )
 _POSITIONS = (
@@ -103,7 +103,7 @@ def read_events(db: sqlite3.Connection, after: int, limit: int, max_bytes: int) 
         positions = range(first, last + 1)
     else:
         positions = orjson.loads(db.execute(_POSITIONS, (after, count)).fetchone()[0])
-    return [Record(*pair) for pair in zip(positions, map(Envelope.from_json, bodies.split(b"\n")), strict=True)]
+    return [Record(*pair) for pair in zip(positions, map(Envelope.from_json, bodies.split(b"\x1e")), strict=True)]
 
 
 def read_parked(
@@ -116,14 +116,14 @@ def read_parked(
             where += f" AND p.{column} = ?"
             values.append(value)
     rows, bodies = db.execute(
-        f"SELECT json_group_array(json(parked)), group_concat(body, char(10)) FROM (SELECT {_PARKED} AS parked, e.body "  # noqa: S608 - names are ours, values bound
+        f"SELECT json_group_array(json(parked)), group_concat(body, char(30)) FROM (SELECT {_PARKED} AS parked, e.body "  # noqa: S608 - names are ours, values bound
         f"FROM parked p CROSS JOIN events e ON e.position = p.position WHERE {where} ORDER BY p.position LIMIT ?)",
         (*values, limit),
     ).fetchone()
     parked = [Parked(*row) for row in orjson.loads(rows)]
     if not parked:
         return []
-    return list(zip(parked, map(Envelope.from_json, bodies.split(b"\n")), strict=True))
+    return list(zip(parked, map(Envelope.from_json, bodies.split(b"\x1e")), strict=True))
 
 
 def read_heads(db: sqlite3.Connection, lane: str, limit: int) -> list[KeyHead]:

@@ -24,7 +24,7 @@ class Ends:
 def read_ends(connection: sqlite3.Connection) -> Ends:
     """As the file has it."""
     trimmed, deleted = connection.execute("SELECT trimmed, deleted FROM state").fetchone()
-    return Ends(trimmed, deleted, *_times(connection, trimmed))
+    return Ends(trimmed, deleted, *times(connection, trimmed))
 
 
 def trim(connection: sqlite3.Connection, ends: Ends, low: int, cutoff_ms: int, rows: int) -> Ends:
@@ -44,7 +44,7 @@ def trim(connection: sqlite3.Connection, ends: Ends, low: int, cutoff_ms: int, r
         "AND NOT EXISTS (SELECT 1 FROM parked WHERE parked.position = events.position)",
         (ends.trimmed, end),
     ).rowcount
-    return Ends(end, ends.deleted + deleted, *_times(connection, end))
+    return Ends(end, ends.deleted + deleted, *times(connection, end))
 
 
 def save_ends(connection: sqlite3.Connection, ends: Ends, head: int) -> None:
@@ -52,7 +52,8 @@ def save_ends(connection: sqlite3.Connection, ends: Ends, head: int) -> None:
     connection.execute("UPDATE state SET trimmed = ?, deleted = ?, head = ?", (ends.trimmed, ends.deleted, head))
 
 
-def _times(connection: sqlite3.Connection, trimmed: int) -> tuple[int | None, int | None]:
+def times(connection: sqlite3.Connection, trimmed: int) -> tuple[int | None, int | None]:
+    """`oldest_ms` and `next_ms` of `Ends`."""
     row: tuple[int | None, int | None] = connection.execute(
         "SELECT (SELECT recorded_ms FROM events ORDER BY position LIMIT 1), "
         "(SELECT recorded_ms FROM events WHERE position > ? ORDER BY position LIMIT 1)",

@@ -222,7 +222,7 @@ class SqliteJournal:
     def _committed(self, batch: Batch, done: Done) -> int:
         """Adopt what a commit came to; gives the room left for events, in bytes."""
         self._last = done
-        for name, change in batch.settles.items():
+        for name, change in () if done.unsettled else batch.settles.items():
             state = self._lanes.get(name)
             if state is not None:
                 tallies = done.tallies.get(name, (state.parked, state.dead))

@@ -13,10 +13,10 @@ from router.clock import Clock
 from router.envelope import Envelope
 from router.journal import ballast, schema
 from router.journal import statements as sql
-from router.journal.batch import Batch, LaneChange
+from router.journal.batch import Batch, LaneChange, array
 from router.journal.contract import JournalFullError
 from router.journal.limits import Limits
-from router.journal.retention import SLICE, Ends, Sweep, read_ends, save_ends, trim
+from router.journal.retention import SLICE, Ends, Sweep, read_ends, save_ends, times, trim
 
 CHECKPOINT_PAGES = 100
 MEASURE_BYTES = 4 << 20
@@ -34,6 +34,8 @@ class Done:
     new: list[bool] | None = None
     refused: JournalFullError | None = None
     """Why the batch's appends and letters were left out, while the rest of it was committed."""
+    unsettled: bool = False
+    """Whether not even the settlements found room: nothing was written."""
     tallies: dict[str, tuple[int, int]] = field(default_factory=dict)
     results: list[Any] = field(default_factory=list)
     events: int = 0
@@ -76,7 +78,7 @@ class Store:
     def commit(self, batch: Batch) -> Done:
         """Write the batch durably. When space runs out, its appends are refused and the rest is tried without them.
 
-        Raises sqlite3.Error when even that fails, or anything else goes wrong: nothing may be tried again then.
+        Raises sqlite3.Error when anything else goes wrong: nothing may be tried again then.
         """
         done = self._attempt(batch, appends=True)
         if isinstance(done, Done):
@@ -89,7 +91,7 @@ class Store:
             ballast.release(self._path)
             again = self._attempt(batch, appends=False)
         if not isinstance(again, Done):
-            raise again
+            again = self._done(Done(self.head + 1, self.head, unsettled=True))
         again.refused, again.disk_full = full, True
         return again
 
@@ -139,7 +141,7 @@ class Store:
                 raise sqlite3.IntegrityError("events that were not there could not be stored")
         done.head = self.head + len(envelopes)
         if appends and batch.letters:
-            db.execute(sql.INSERT_QUARANTINED, (orjson.dumps(batch.letters).decode(),))
+            db.execute(sql.INSERT_QUARANTINED, (array(batch.letters),))
         done.results = [control(db) for control, _ in batch.controls]
         ends = self._settle(batch.settles, read_ends(db) if batch.controls else self._ends)
         known = self._read_lanes() if batch.controls else self._lanes
@@ -190,12 +192,12 @@ class Store:
                 db.execute(sql.DELETE_PARKED, (lane, positions))
                 gone = db.execute(sql.DELETE_LEFT_BEHIND, (positions, ends.trimmed)).rowcount
                 if gone:
-                    ends = Ends(ends.trimmed, ends.deleted + gone, ends.oldest_ms, ends.next_ms)
+                    ends = Ends(ends.trimmed, ends.deleted + gone, *times(db, ends.trimmed))
                     save_ends(db, ends, self.head)
             if change.parked:
-                db.execute(sql.INSERT_PARKED, (lane, change.parked_json()))
+                db.execute(sql.INSERT_PARKED, (lane, array(change.parked.values())))
             if change.dead:
-                db.execute(sql.INSERT_DEAD, (orjson.dumps(change.dead).decode(),))
+                db.execute(sql.INSERT_DEAD, (array(change.dead),))
         return ends
 
     def _retain(self, ends: Ends, lanes: dict[str, int], appended: int, now: int, done: Done) -> Ends:
