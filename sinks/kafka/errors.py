@@ -1,0 +1,95 @@
+"""aiokafka's errors, by type: what they mean for an event, and how to say them."""
+
+import socket
+import ssl
+from typing import Final
+
+from aiokafka import errors as kafka
+
+from sinks.contract import Outcome, Rejected, Retry, Unavailable
+
+RECORD: Final = {
+    kafka.MessageSizeTooLargeError: "too_large",
+    kafka.RecordListTooLargeError: "too_large",
+    kafka.InvalidTimestampError: "invalid_timestamp",
+    kafka.CorruptRecordException: "invalid_record",
+    kafka.InvalidTopicError: "invalid_topic",
+}
+"""This record (of a batch: one of its records) will never be taken."""
+
+TOPIC: Final = {
+    kafka.TopicAuthorizationFailedError: "topic_not_authorized",
+    kafka.UnknownTopicOrPartitionError: "topic_unknown",
+    kafka.LeaderNotAvailableError: "no_leader",
+    kafka.NotLeaderForPartitionError: "no_leader",
+    kafka.NotEnoughReplicasError: "not_enough_replicas",
+    kafka.NotEnoughReplicasAfterAppendError: "not_enough_replicas",
+    kafka.KafkaStorageError: "storage",
+    kafka.InvalidPartitionsError: "topic_settings",
+    kafka.InvalidReplicationFactorError: "topic_settings",
+    kafka.InvalidConfigurationError: "topic_settings",
+    kafka.PolicyViolationError: "topic_settings",
+}
+"""This topic takes nothing now; others may."""
+
+PRODUCER: Final = (
+    kafka.OutOfOrderSequenceNumber,
+    kafka.ProducerFenced,
+    kafka.InvalidProducerEpoch,
+    kafka.UnknownProducerId,
+    kafka.ProducerClosed,
+)
+"""Only this producer object is broken: a new one goes on."""
+
+CLUSTER: Final = {
+    kafka.ClusterAuthorizationFailedError: "not_authorized",
+    kafka.SaslAuthenticationFailed: "authentication",
+    kafka.UnsupportedSaslMechanismError: "authentication",
+    kafka.IllegalSaslStateError: "authentication",
+    ssl.SSLError: "tls",
+    TimeoutError: "timeout",
+    kafka.RequestTimedOutError: "timeout",
+    kafka.KafkaTimeoutError: "timeout",
+    kafka.NodeNotReadyError: "connection",
+    kafka.KafkaConnectionError: "connection",
+    OSError: "connection",
+}
+"""Nobody takes anything now."""
+
+
+def outcome(error: BaseException, topic: str) -> Outcome:
+    """What becomes of the event that met this error on its way to the topic."""
+    detail = f"{describe(error)} (topic {topic})"
+    if reason := _reason(RECORD, error):
+        return Rejected(reason, detail)
+    if reason := _reason(TOPIC, error):
+        return Unavailable(reason, detail, scope=topic)
+    if reason := _reason(CLUSTER, error):
+        return Unavailable(reason, detail)
+    if isinstance(error, PRODUCER) or getattr(error, "retriable", False):
+        return Unavailable("kafka", detail, scope=topic)
+    # A code that this client has no name for. It may be for this record alone: let its own attempts count.
+    return Retry("kafka", detail)
+
+
+def _reason(table: "dict[type[BaseException], str]", error: BaseException) -> str | None:
+    return next((reason for kind, reason in table.items() if isinstance(error, kind)), None)
+
+
+def describe(error: BaseException) -> str:
+    """One line for people. Nothing secret is in any of aiokafka's errors; a password never is."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {error.verify_message} (tls_ca_file?)"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error} (wrong port, or a client certificate is wanted?)"
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, kafka.SaslAuthenticationFailed):
+        return "user name or password refused (SaslAuthenticationFailed)"
+    if isinstance(error, kafka.UnsupportedSaslMechanismError):
+        return f"SASL mechanism not offered: {error}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

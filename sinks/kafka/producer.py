@@ -1,0 +1,118 @@
+"""The producer's life: started, replaced after a failure, stopped within bounds."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerClosed
+
+from sinks.kafka.settings import KafkaSettings
+
+STOP_SECONDS = 2.0
+
+
+class Producers:
+    """Gives the producer of the moment.
+
+    An idempotent producer numbers the records of each partition. A batch that fails has used up its numbers, and every
+    later batch of that partition is then refused, for ever. So after any failed batch the producer is retired: new
+    batches go to a new one, the old one lives on until the batches of other partitions that it has under way are
+    answered. It is never stopped with batches whose fate is open: their numbers are what keeps copies out.
+    """
+
+    def __init__(self, settings: KafkaSettings, shared: dict[str, Any]):
+        self._settings = settings
+        self._shared = shared
+        self._current: AIOKafkaProducer | None = None
+        self._starting: asyncio.Task[AIOKafkaProducer] | None = None
+        self._retired: dict[asyncio.Task[None], AIOKafkaProducer] = {}
+
+    async def current(self) -> AIOKafkaProducer:
+        """A started producer. Raises KafkaError, OSError or TimeoutError when none can be started now."""
+        if self._current is not None:
+            return self._current
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        starting = self._starting
+        try:
+            return await asyncio.shield(starting)
+        finally:
+            if starting.done() and self._starting is starting:
+                self._starting = None
+
+    async def _start(self) -> AIOKafkaProducer:
+        compression = self._settings.compression
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            compression_type=None if compression == "none" else compression,
+            max_batch_size=self._settings.max_batch_bytes,
+            metadata_max_age_ms=60_000,
+            **self._shared,
+        )
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_seconds):
+                await producer.start()
+        except BaseException:
+            await halt(producer, 0)
+            raise
+        self._current = producer
+        return producer
+
+    def retire(self, producer: AIOKafkaProducer) -> None:
+        """Give that producer no new batches; stop it when all it has are answered."""
+        if self._current is not producer:
+            return
+        self._current = None
+        task = asyncio.create_task(_stop_when_idle(producer))
+        self._retired[task] = producer
+        task.add_done_callback(lambda done: self._retired.pop(done, None))
+
+    async def close(self) -> None:
+        """Stop all of them within bounds; what isn't acknowledged then is given up."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
+            self._starting = None
+        retired = dict(self._retired)
+        for task in retired:
+            task.cancel()
+        if retired:
+            await asyncio.wait(retired)
+        current, self._current = self._current, None
+        await asyncio.gather(*(halt(producer, 0) for producer in retired.values()))
+        if current is not None:
+            await halt(current, STOP_SECONDS)
+
+
+async def _stop_when_idle(producer: AIOKafkaProducer) -> None:
+    await producer.flush()
+    await halt(producer, STOP_SECONDS)
+
+
+async def halt(producer: AIOKafkaProducer, seconds: float) -> None:
+    """Stop a producer, waiting that long for its batches. aiokafka's own stop() may wait without end."""
+    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001 - there is no public way
+    if seconds:
+        with contextlib.suppress(TimeoutError, KafkaError, OSError):
+            async with asyncio.timeout(seconds):
+                await producer.flush()
+    accumulator.fail_all(ProducerClosed())  # nothing is left that stop() could wait for
+    if sender.sender_task is not None:
+        await _cancel(sender.sender_task)
+    with contextlib.suppress(TimeoutError, KafkaError, OSError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    """Cancelled once, aiokafka's sender waits for its requests; so again. Its end, good or bad, is all that matters."""
+    for _ in range(10):
+        if task.done():
+            break
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+    if task.done() and not task.cancelled():
+        task.exception()
