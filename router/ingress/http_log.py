@@ -23,6 +23,8 @@ class _Facts(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError):
-            self._telemetry.emit(facts.REFUSED, app="", reason="not_http", status=400, error=type(error).__name__)
+            self._telemetry.emit(
+                facts.REFUSED, app="", reason="not_http", status=400, server=self._server, error=type(error).__name__
+            )
         elif error is not None:
             self._telemetry.emit(facts.CRASHED, worker=self._server, error=type(error).__name__, exc_info=error)

@@ -154,7 +154,7 @@ class HttpServer:
 
     def cut(self, reason: str, status: str) -> None:
         """Count a connection that a limit closed."""
-        self._telemetry.emit(facts.REFUSED, app="", reason=reason, status=status)
+        self._telemetry.emit(facts.REFUSED, app="", reason=reason, status=status, server=self.name)
 
     # Within
 
