@@ -60,7 +60,8 @@ def retry_after(value: str | None, now: float) -> float | None:
         return None
     text = value.strip()
     if re.fullmatch(r"[0-9]+", text):
-        return float(min(int(text[:9]), MAX_AFTER_SECONDS)) if len(text) < 10 else MAX_AFTER_SECONDS
+        digits = text.lstrip("0")
+        return min(float(digits or 0), MAX_AFTER_SECONDS) if len(digits) < 10 else MAX_AFTER_SECONDS
     try:
         date = parsedate_to_datetime(text)
         seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import ssl
 from contextlib import suppress
 
@@ -55,7 +56,7 @@ class Client:
         headers = self._headers | encoded.headers | self._signed(encoded.body, ids)
         try:
             response = await self._session.request(
-                self._settings.method, self._url, data=encoded.body, headers=headers, allow_redirects=False
+                self._settings.method, self._url, data=_data(encoded.body), headers=headers, allow_redirects=False
             )
         except CAUGHT as error:
             return Answer(failure(error))
@@ -98,6 +99,11 @@ class Client:
             return self._excerpt.clean(shown_url(location).encode(), complete=True) if location else "nowhere"
         except ValueError:
             return "no readable address"
+
+
+def _data(body: bytes) -> bytes | io.BytesIO:
+    """As aiohttp wants it: what is large is written in pieces."""
+    return body if len(body) <= 1 << 20 else io.BytesIO(body)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

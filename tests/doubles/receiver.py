@@ -160,7 +160,7 @@ class Receiver:
         return self.requests
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.read()
+        body = await request.content.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         peer = request.transport.get_extra_info("peername")[:2] if request.transport else ("", 0)
         received = Received(request.method, request.path_qs, headers, request.raw_headers, body, peer)
@@ -184,14 +184,28 @@ def _reset(request: web.BaseRequest) -> None:
 
 
 @asynccontextmanager
-async def raw_server(answer: bytes) -> AsyncIterator[int]:
-    """A TCP server that says these bytes to whoever sends something, and closes. Gives its port."""
+async def raw_server(answer: bytes, *, port: int = 0, answer_after: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """A TCP server that says these bytes (once `answer_after` is set) to whoever sends something. Gives its port."""
+    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if await reader.read(65536):
-            writer.write(answer)
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            if await reader.read(65536):
+                if answer_after is not None:
+                    await answer_after.wait()
+                writer.write(answer)
+        finally:
+            writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    try:
         yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()

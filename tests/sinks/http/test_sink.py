@@ -29,6 +29,16 @@ async def test_structured_sends_the_stored_bytes(open_sink: OpenSink) -> None:
         assert "cookie" not in got.headers
 
 
+async def test_a_large_event_is_sent_whole(open_sink: OpenSink) -> None:
+    async with Receiver() as receiver:
+        sink = await open_sink(url=receiver.url)
+        event = envelope(data={"text": "x" * (3 << 20)})
+        assert await sink.deliver([event]) == [DELIVERED]
+        [got] = receiver.requests
+        assert got.body == event.json
+        assert got.headers["content-length"] == str(len(event.json))
+
+
 async def test_binary_sends_attributes_as_headers_and_the_data_alone(open_sink: OpenSink) -> None:
     async with Receiver() as receiver:
         sink = await open_sink(url=receiver.url, format="binary", method="PUT")
