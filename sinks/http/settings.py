@@ -87,12 +87,16 @@ class HttpSettings(SinkSettings):
     keepalive_seconds: Seconds = Field(
         default=4.0, description="Idle connections are kept this long; below the receiver's own limit."
     )
-    concurrency: int = Field(default=64, ge=1, le=1000, description="Requests under way at once.")
+    concurrency: int | None = Field(
+        default=None, ge=1, le=1000, description="Requests under way at once. Unset: 64, in format batch 4."
+    )
     connections: int = Field(
         default=64, ge=1, le=1000, description="Open connections; fewer than CONCURRENCY lowers that."
     )
     max_events: int = Field(default=100, ge=1, le=10000, description="Events in one request, format batch.")
-    max_bytes: ByteSize = Field(default=1 << 20, ge=1024, description="Bytes of events in one request, format batch.")
+    max_bytes: ByteSize = Field(
+        default=1 << 20, ge=1 << 16, description="Bytes of events in one request, format batch."
+    )
     tls_ca_file: Path | None = Field(
         default=None, description="CA certificates (PEM) to trust instead of the system's."
     )

@@ -34,7 +34,7 @@ class HttpSink:
         batched = settings.format == "batch"
         self.max_events = settings.max_events if batched else 1
         self.max_bytes = settings.max_bytes
-        self.concurrency = min(settings.concurrency, settings.connections)
+        self.concurrency = min(settings.concurrency or (4 if batched else 64), settings.connections)
         self.keeps_order = batched
         self._settings = settings
         self._clock = clock or SystemClock()

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 
-from sinks.contract import DELIVERED, FOLLOWS, Delivered, Outcome, Rejected, Retry, Unavailable
+from sinks.contract import DELIVERED, FOLLOWS, Delivered, Outcome, Rejected, Retry
 from sinks.http.answers import Answer
 
 MAX_REQUESTS = 24
@@ -54,7 +54,7 @@ class Split:
         for index in part:
             self._outcomes[index] = outcome
             key = self._keys[index]
-            if key is not None and isinstance(outcome, Retry | Unavailable):
+            if key is not None and not isinstance(outcome, Delivered):
                 self._held.add(key)
 
     def _stop(self, part: list[int], outcome: Outcome) -> None:

@@ -108,9 +108,15 @@ async def test_64_slow_requests_run_at_once(open_sink: OpenSink) -> None:
         assert receiver.most_at_once == 64
 
 
-async def test_fewer_connections_lower_the_concurrency() -> None:
-    settings = HttpSettings.model_validate({"type": "http", "url": "http://h/", "concurrency": 9, "connections": 4})
-    assert HttpSink(settings).concurrency == 4
+@pytest.mark.parametrize(
+    ("settings", "concurrency"),
+    [({}, 64), ({"format": "batch"}, 4), ({"concurrency": 9}, 9), ({"concurrency": 9, "connections": 4}, 4)],
+)
+def test_how_many_deliveries_run_at_once(settings: dict[str, object], concurrency: int) -> None:
+    assert (
+        HttpSink(HttpSettings.model_validate({"type": "http", "url": "http://h/"} | settings)).concurrency
+        == concurrency
+    )
 
 
 async def test_connections_are_kept(open_sink: OpenSink) -> None:
@@ -188,7 +194,7 @@ async def test_a_batch_is_one_request(open_sink: OpenSink) -> None:
 async def test_the_bad_event_of_a_refused_batch_is_found(open_sink: OpenSink) -> None:
     async with Receiver(behave=refusing(400, "e3")) as receiver:
         sink = await open_sink(url=receiver.url, format="batch")
-        outcomes = await sink.deliver([keyed(f"e{n}", f"k{n % 2}") for n in range(8)])
+        outcomes = await sink.deliver([keyed(f"e{n}", f"k{n}") for n in range(8)])
         assert [isinstance(outcome, Rejected) for outcome in outcomes] == [n == 3 for n in range(8)]
         assert outcomes.count(DELIVERED) == 7
 
