@@ -39,7 +39,7 @@ def letter_json(letter: DeadLetter) -> bytes:
         letter.event_id,
         letter.type,
         letter.subject,
-        letter.body.decode(),
+        letter.body.decode("utf-8", "replace"),
         letter.reason,
         letter.detail,
         letter.attempts,
@@ -73,9 +73,20 @@ def array(rows: Iterable[bytes]) -> str:
     return f"[{b','.join(rows).decode()}]"
 
 
-def _dumps(row: object) -> bytes:
+def storable(text: str) -> str:
+    """Without NUL, at which SQLite's JSON would cut it, and without halves of surrogate pairs; nearly always as it is."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _dumps(row: tuple[object, ...]) -> bytes:
     try:
-        return orjson.dumps(row)
+        text = orjson.dumps(row)
+        if b"\\u0000" not in text:
+            return text
+    except TypeError:
+        pass
+    try:
+        return orjson.dumps([storable(value) if isinstance(value, str) else value for value in row])
     except TypeError as error:
         raise ValueError(f"can't be stored: {error}") from error
 

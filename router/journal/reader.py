@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 
 from router.envelope import Envelope
+from router.journal.batch import storable
 from router.journal.contract import DeadLetter, JournalError, KeyHead, Parked, Record
 from router.journal.opening import open_reader
 
@@ -110,11 +111,13 @@ def read_parked(
     db: sqlite3.Connection, lane: str, order_key: str | None, scope: str | None, after: int, limit: int
 ) -> list[tuple[Parked, Envelope]]:
     """Parked events with their envelopes. Raises sqlite3.Error; ValueError when a body is damaged."""
+    if order_key is not None and scope is None:
+        scope = ""
     where, values = "p.lane = ? AND p.position > ?", list[Any]((lane, after))
     for column, value in (("order_key", order_key), ("scope", scope)):
         if value is not None:
             where += f" AND p.{column} = ?"
-            values.append(value)
+            values.append(storable(value))
     rows, bodies = db.execute(
         f"SELECT json_group_array(json(parked)), group_concat(body, char(30)) FROM (SELECT {_PARKED} AS parked, e.body "  # noqa: S608 - names are ours, values bound
         f"FROM parked p CROSS JOIN events e ON e.position = p.position WHERE {where} ORDER BY p.position LIMIT ?)",

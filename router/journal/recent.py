@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-GENERATION = 32_768
+GENERATION = 16_384
 
 
 class Recent:

@@ -156,7 +156,7 @@ class SqliteJournal:
     async def read_parked(
         self, lane: str, *, order_key: str | None = None, scope: str | None = None, after: int = 0, limit: int = 100
     ) -> Sequence[tuple[Parked, Envelope]]:
-        """See `Journal.read_parked`; sees all that was settled before."""
+        """See `Journal.read_parked`; sees all that was settled before. By key alone: what waits with scope ""."""
         await self._group.written()
         return await self._reader.parked(lane, order_key, scope, after, limit)
 
