@@ -133,6 +133,11 @@ class HttpSettings(SinkSettings):
             raise ValueError("HEADERS has an Authorization of its own beside BEARER_TOKEN or BASIC_USERNAME")
         if self.tls_key_file and not self.tls_cert_file:
             raise ValueError("TLS_KEY_FILE needs TLS_CERT_FILE")
+        addresses = [self.url.get_secret_value(), self.proxy.get_secret_value() if self.proxy else ""]
+        if not any(address.lower().startswith("https:") for address in addresses) and (
+            self.tls_ca_file or self.tls_cert_file
+        ):
+            raise ValueError("TLS_CA_FILE and TLS_CERT_FILE need a URL that begins with https://")
         self.table()
         return self
 

@@ -128,6 +128,8 @@ def test_bad_signing_secrets_are_refused_without_repeating_them(secret: str) -> 
         ({"bearer_token": "a b"}, "ASCII"),
         ({"bearer_token": "a\r\nb"}, "ASCII"),
         ({"tls_key_file": "/k"}, "TLS_CERT_FILE"),
+        ({"url": "http://h/", "tls_ca_file": "/c"}, "https://"),
+        ({"url": "http://h/", "tls_cert_file": "/c"}, "https://"),
         ({"method": "GET"}, "POST"),
         ({"format": "xml"}, "structured"),
         ({"user_agent": "a\r\nb"}, "pattern"),
