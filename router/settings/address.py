@@ -42,6 +42,13 @@ def parse_address(text: str) -> Address:
     return Address("" if host == "*" else host, int(port))
 
 
+def collide(one: Address, other: Address) -> bool:
+    """Whether both can't be listened on at once."""
+    if one.port != other.port or one.port == 0:
+        return False
+    return one.everywhere or other.everywhere or one.host.lower() == other.host.lower()
+
+
 def _ipv6(host: str) -> str:
     try:
         address = ip_address(host)

@@ -30,8 +30,10 @@ class Environment:
     def tree(self, leaves: Iterable[Leaf]) -> Tree:
         """The texts of those settings that are set, nested like the settings class."""
         tree: Tree = {}
+        leaves = list(leaves)
+        own = {leaf.variable for leaf in leaves}
         for leaf in leaves:
-            text = self.text(leaf.variable, leaf.from_file)
+            text = self.text(leaf.variable, "" if leaf.from_file in own else leaf.from_file)
             if text is not None:
                 _put(tree, leaf.path, text)
                 self._check_path(leaf, text)

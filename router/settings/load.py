@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from router.settings.address import parse_address
+from router.settings.address import Address, collide, parse_address
 from router.settings.environment import Environment, Tree
 from router.settings.faults import Fault, SettingsError, did_you_mean, nearest
 from router.settings.files import read_value
-from router.settings.model import AppSettings, Settings
+from router.settings.model import AdminSettings, AppSettings, Settings
 from router.settings.names import APPS, PREFIX, SINKS, app_prefix, join, leaves, sink_prefix
 from router.settings.translate import report
 from sinks import registry
@@ -81,7 +81,10 @@ def _sink(env: Environment, name: str) -> SinkSettings | None:
         if variable not in env.faulty:
             env.blame(variable, f"is not set, so it is not known what the sink {name} is", _one_of_types())
     elif found := _find(env, variable, word):
-        return _section(env, found.settings, prefix)[0]
+        try:
+            return _section(env, found.settings, prefix)[0]
+        except Exception as error:  # noqa: BLE001 - a plug-in's validator may raise anything, with a secret in its text
+            env.blame(variable, f"names a sink whose settings class is broken: it raised {type(error).__name__}")
     for other in env.below(prefix + "__"):  # without a type it isn't known which of these exist
         env.know(other)
     return None
@@ -106,33 +109,40 @@ def _one_of_types(names: list[str] | None = None) -> str:
 
 def _default_sink(env: Environment, data_dir: str) -> dict[str, SinkSettings | None]:
     """What runs when no sink is declared: files below the data directory."""
-    prefix = sink_prefix(DEFAULT_SINK)
     found = _find(env, SINKS, "file")
     if found is None:
         return {}
     try:
         settings = found.settings(type="file", path=f"{data_dir}/events/{{date}}/{{event_type}}.jsonl")
-    except ValidationError as error:
-        report(error, found.settings, prefix, [], env)
+    except ValidationError:
+        settings = None
+    if settings is None or "{" in data_dir:  # a brace in it would be taken for a placeholder
+        env.blame("FER_DATA_DIR", "can't hold the files of the default sink", f"choose another, or declare {SINKS}")
         return {}
     return {DEFAULT_SINK: settings}
 
 
 def _check_addresses(env: Environment, tree: Tree, apps: Mapping[str, AppSettings | None]) -> None:
     """Beyond loopback every app needs a key or a token, and two ports can't be one."""
-    try:
-        listen = parse_address(tree.get("listen", Settings.model_fields["listen"].default))
-    except ValueError:
-        return  # reported where it was validated
-    for name, app in apps.items():
+    listen = _address(tree.get("listen", Settings.model_fields["listen"].default))
+    admin = _address(tree.get("admin", {}).get("listen", AdminSettings.model_fields["listen"].default))
+    if listen and admin and collide(listen, admin):
+        env.blame("FER_ADMIN__LISTEN", f"takes the same port as FER_LISTEN, {listen}", "choose another port, or off")
+    for name, app in apps.items() if listen and not listen.loopback else ():
         key, token = (join(app_prefix(name), field) for field in ("encrypt_key", "verification_token"))
-        keyed = app is None or app.encrypt_key or app.verification_token or env.faulty & {key, token}
-        if not keyed and not listen.loopback:
+        if app and not app.encrypt_key and not app.verification_token and not env.faulty & {key, token}:
             env.blame(
                 key,
                 f"is not set, and without a key or a token anyone who reaches {listen} could push events",
-                f"set it or {token}, or listen on loopback: FER_LISTEN=127.0.0.1:{listen.port}",
+                f"set it or {token}, or listen on loopback, 127.0.0.1",
             )
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return parse_address(text)
+    except ValueError:
+        return None  # switched off, or reported where it was validated
 
 
 def _unknown(env: Environment, variable: str) -> Fault:

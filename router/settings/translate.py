@@ -20,7 +20,7 @@ _WORDS = {
     "finite_number": "must be a number",
     "bool": "must be true or false",
     "decimal": "must be a number",
-    "string_pattern_mismatch": "is not of the form that it must have",
+    "string_pattern_mismatch": "is not of the form that it must have: {pattern}",
     "string_too_short": "is shorter than {min_length} characters",
     "string_too_long": "is longer than {max_length} characters",
     "too_short": "must hold at least {min_length}",
@@ -73,7 +73,7 @@ def _words(details: ErrorDetails) -> str:
     kind = details["type"]
     template = _WORDS.get(kind) or _WORDS.get(kind.split("_")[0])
     if template is None:
-        return details["msg"].replace("Input should", "must").replace("String should", "must").replace("a valid ", "a ")
+        return details["msg"].replace("Input should", "must").replace("Input is not", "must be")
     return template.format(**{name: _plain(value) for name, value in context.items()})
 
 
