@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.conn import create_conn
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from sinks.contract import SinkNotReadyError
 from sinks.kafka.errors import describe
@@ -14,6 +14,8 @@ from sinks.kafka.settings import SERVER, KafkaSettings
 
 ConnectError = (OSError, KafkaError, AssertionError)
 """What connecting raises. AssertionError: aiokafka asserts on answers that no broker gives (another server's port)."""
+
+CLOSED_HINT = " (is this the port for the protocol? is a client certificate wanted?)"
 
 
 def options(settings: KafkaSettings) -> dict[str, Any]:
@@ -85,5 +87,6 @@ async def _try(host: str, port: int, shared: dict[str, Any]) -> None:
 
 def not_ready(settings: KafkaSettings, error: BaseException) -> SinkNotReadyError:
     """The error for people: which brokers, how we came, what they said."""
+    hint = CLOSED_HINT if isinstance(error, KafkaConnectionError) else ""
     way = settings.protocol + (f" {settings.sasl_mechanism}" if settings.sasl_username else "")
-    return SinkNotReadyError(f"Kafka at {', '.join(settings.bootstrap_servers)} ({way}): {describe(error)}")
+    return SinkNotReadyError(f"Kafka at {', '.join(settings.bootstrap_servers)} ({way}): {describe(error)}{hint}")

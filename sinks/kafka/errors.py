@@ -92,4 +92,6 @@ def describe(error: BaseException) -> str:
         return f"SASL mechanism not offered: {error}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, kafka.KafkaError):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

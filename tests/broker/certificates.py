@@ -25,7 +25,7 @@ def issue(folder: Path) -> Certificates:
     """Make two authorities and their certificates in that folder."""
     folder.mkdir()
     ours, others = trustme.CA(), trustme.CA()
-    server = ours.issue_cert("127.0.0.1", "localhost")
+    server = ours.issue_cert("127.0.0.1")  # not "localhost": that is the wrong name in tests
     chain = [_pkcs8(server), *(blob.bytes() for blob in server.cert_chain_pems), ours.cert_pem.bytes()]
     return Certificates(
         ca=_write(folder / "ca.pem", ours.cert_pem.bytes()),

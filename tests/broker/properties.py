@@ -7,8 +7,8 @@ from tests.broker.certificates import Certificates
 
 PLAIN = ("PLAINTEXT",)
 SECURE = ("PLAINTEXT", "SASL_PLAINTEXT", "SSL", "SASL_SSL")
-PASSWORDS = {"router": "right-password", "stranger": "strangers-password"}
-"""Users of SASL PLAIN and SCRAM. `router` may do everything, `stranger` nothing but what a test allows."""
+PASSWORDS = {"router": "right-password", "stranger": "strangers-password", "outsider": "outsiders-password"}
+"""Users of SASL PLAIN and SCRAM. `router` may do everything, `stranger` what a test allows, `outsider` nothing."""
 SCRAM = tuple(
     f"{mechanism}=[name={user},password={password}]"
     for user, password in PASSWORDS.items()
