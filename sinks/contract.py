@@ -103,3 +103,13 @@ class SinkType(Generic[SettingsT]):
 
 AnySinkType = SinkType[Any]
 FOLLOWS = Retry("follows", "an earlier event of the same subject failed in this batch")
+
+
+def order_key(ordering: str, envelope: Envelope) -> str | None:
+    """What the ORDERING setting keeps in order: events with the same key; None keeps none.
+
+    A sink that keeps order does so by this key, within each of its scopes.
+    """
+    if ordering == "none":
+        return None
+    return envelope.partitionkey if ordering == "key" else envelope.source

@@ -2,6 +2,7 @@
 
 from router.envelope import Envelope
 from router.journal.contract import Parked
+from sinks.contract import order_key
 
 
 class Entry:
@@ -21,13 +22,11 @@ class Entry:
         self.alone = False
 
 
-def order_key(ordering: str, scope: str, envelope: Envelope) -> str | None:
-    """Events with the same key keep their order; None keeps none.
+def scoped_key(ordering: str, scope: str, envelope: Envelope) -> str | None:
+    """The order key within its scope; None when no order is asked for.
 
-    The scope is part of the key: order can be seen only within a topic or host, and one that is unavailable must not
-    hold back a subject's events elsewhere.
+    The scope is part of it: order can be seen only within a topic or host, and one that is unavailable must not hold
+    back a subject's events elsewhere.
     """
-    if ordering == "none":
-        return None
-    name = envelope.partitionkey if ordering == "key" else envelope.source
-    return f"{scope}\n{name}" if scope else name
+    key = order_key(ordering, envelope)
+    return f"{scope}\n{key}" if scope and key is not None else key

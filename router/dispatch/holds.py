@@ -6,6 +6,7 @@ events are parked until a probe gets through. Either is released when all its pa
 
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import inf
 
 from router.dispatch.entry import Entry
 from router.journal.contract import Parked
@@ -33,9 +34,12 @@ class HeldKey(Hold):
 
 @dataclass(slots=True)
 class HeldScope(Hold):
-    """tries: failed probes in a row; suspects: probes that found it unavailable while another is still under way."""
+    """tries: failed probes in a row; suspects: probes that found it unavailable while another is still under way;
+    half_open: nothing is parked for it any more, so whatever comes next is the probe.
+    """
 
     tries: int = 0
+    half_open: bool = False
     suspects: list[Entry] = field(default_factory=list)
 
 
@@ -72,7 +76,7 @@ class Holds:
 
     def next_due(self, now: float) -> float | None:
         """Seconds until something is due, None when nothing waits for the time."""
-        waits = [hold.due for hold in self.scopes.values() if not hold.loaded]
+        waits = [hold.due for hold in self.scopes.values() if not hold.loaded and not hold.half_open]
         front = self._front()
         if front is not None:
             waits.append(self._timers[0][0])
@@ -82,9 +86,9 @@ class Holds:
         """Keys whose front may be loaded now, earliest due first. One of an unavailable scope waits for the scope."""
         keys: list[str] = []
         while len(keys) < limit and (key := self._front()) is not None and self._timers[0][0] <= now:
-            heappop(self._timers)
+            self._pop(key)
             scope = self.scopes.get(_scope_of(key))
-            if scope is None:
+            if scope is None or scope.half_open:
                 keys.append(key)
             else:
                 self.set_due(key, max(scope.due, now) + 1.0)
@@ -92,20 +96,23 @@ class Holds:
 
     def due_scopes(self, now: float) -> list[str]:
         """Scopes whose front may be loaded now."""
-        return [name for name, hold in self.scopes.items() if not hold.loaded and hold.due <= now]
+        return [
+            name for name, hold in self.scopes.items() if not hold.loaded and not hold.half_open and hold.due <= now
+        ]
 
     def earliest_key(self) -> str | None:
         """Take out the held key that is due first, whether it is due or not."""
         key = self._front()
         if key is not None:
-            heappop(self._timers)
+            self._pop(key)
         return key
 
     def where(self, entry: Entry) -> str | None:
         """Where an event that comes from the journal must be parked: None nowhere, "" behind its key, else a scope."""
         if hold_key(entry) in self.keys:
             return ""
-        return entry.scope if entry.scope and entry.scope in self.scopes else None
+        scope = self.scopes.get(entry.scope) if entry.scope else None
+        return entry.scope if scope is not None and not scope.half_open else None
 
     def release_empty(self, parked: Parked) -> bool:
         """Forget the hold of a parked event that ended, when it was the last one."""
@@ -116,6 +123,10 @@ class Holds:
             return False
         del holds[name]
         return True
+
+    def _pop(self, key: str) -> None:
+        heappop(self._timers)
+        self.keys[key].due = inf  # so that an older timer of it counts no more
 
     def _front(self) -> str | None:
         while self._timers:

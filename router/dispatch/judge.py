@@ -95,6 +95,9 @@ class Judge:
     def _settle(self, entry: Entry) -> None:
         self.delivered += 1
         self.misses = 0
+        scopes = self._parking.holds.scopes
+        if scopes and entry.scope in scopes and scopes[entry.scope].half_open:
+            del scopes[entry.scope]
         if entry.parked is None:
             self._ledger.settle(entry.position)
             return
@@ -159,13 +162,17 @@ class Judge:
         if entry.parked is not None and entry.parked.scope:
             self._probe_failed(entry, entry.parked, outcome)
             return
-        if scope not in holds.scopes:
-            hold = holds.scopes[scope] = HeldScope(tries=1)
-            hold.due = self._clock.monotonic() + self._pause(1, outcome.after)
+        hold = holds.scopes.get(scope)
+        if hold is None or hold.half_open:
+            hold = holds.scopes.setdefault(scope, HeldScope())
+            hold.half_open = False
+            hold.failed = True
+            hold.tries += 1
+            hold.due = self._clock.monotonic() + self._pause(hold.tries, outcome.after)
         if entry.parked is None:
             self._parking.park_in_scope(entry, scope)
         else:  # the first of a held key: it stays that, and waits for the scope
-            wait = max(0.0, holds.scopes[scope].due - self._clock.monotonic())
+            wait = max(0.0, hold.due - self._clock.monotonic())
             self._parking.park_for_retry(entry, entry.parked, wait, self.delivered)
 
     def _probe_failed(self, entry: Entry, parked: Parked, outcome: Unavailable) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from router.dispatch.backoff import delay
-from router.dispatch.entry import Entry, order_key
+from router.dispatch.entry import Entry, scoped_key
 from router.dispatch.judge import Judge
 from router.dispatch.ledger import Ledger
 from router.dispatch.parking import Parking
@@ -52,7 +52,7 @@ class Lane:
         self._journal, self._limits, self._telemetry, self._clock, self._jitter = parts
         self._queue = Queue(within_batch=sink.keeps_order, single=sink.concurrency == 1)
         self._ledger = Ledger(name, self._journal)
-        self._parking = Parking(name, self._journal, self._ledger, self._clock)
+        self._parking = Parking(name, sink.scope, self._journal, self._ledger, self._clock)
         self._judge = Judge(name, settings.retry, self._ledger, self._parking, parts)
         self._window_events = min(self._limits.window_events, max(256, 4 * sink.max_events * sink.concurrency))
         self._running: set[asyncio.Task[None]] = set()
@@ -61,6 +61,7 @@ class Lane:
         self._quiet = asyncio.Event()
         self._hold_until = 0.0
         self._probes = 0
+        self._suspects: set[Entry] = set()
 
     # What operators see
 
@@ -179,7 +180,7 @@ class Lane:
         else:
             window.add(position, envelope.recordedtime)
             scope = self._sink.scope(envelope)
-            self._queue.put(Entry(position, envelope, order_key(self._settings.ordering, scope, envelope), scope))
+            self._queue.put(Entry(position, envelope, scoped_key(self._settings.ordering, scope, envelope), scope))
 
     def _launch_ready(self) -> None:
         while len(self._running) < self._sink.concurrency:
@@ -198,7 +199,7 @@ class Lane:
             diverted: list[Entry] = []
             for entry in batch:
                 (diverted if self._parking.divert(entry) else kept).append(entry)
-            self._queue.release(diverted)
+            self._queue.release(diverted, still=kept)
             if kept:
                 return kept
 
@@ -277,19 +278,25 @@ class Lane:
         first = await self._first_probe()
         why = await self._probe(first) if first is not None else None
         if first is None or why is None:
-            self._state("running")
+            self._resume()
             return
         other = await self._other_probe(first)
         if other is None or await self._probe(other) is not None:
+            self._suspects.update(entry for entry in (first, other) if entry is not None)
             self._hold(self._probes + 1, why)
             return
-        if self._queue.remove(first):  # it is the event, not the sink
-            self._judge.fail(first, Retry(why.reason, why.detail))
+        for entry in {first, *self._suspects}:  # it is these events, not the sink
+            if self._queue.remove(entry):
+                self._judge.fail(entry, Retry(why.reason, why.detail))
+        self._resume()
+
+    def _resume(self) -> None:
+        self._suspects.clear()
         self._state("running")
 
     async def _read_for_probe(self) -> None:
-        """A probe wants two subjects: read on while there is but one."""
-        if len({entry.key for entry in self._queue}) < 2:
+        """A probe wants two subjects that have not been tried: read on while there is but one."""
+        if len({entry.key or entry for entry in self._queue} - {entry.key or entry for entry in self._suspects}) < 2:
             await self._read()
 
     @property
@@ -304,7 +311,20 @@ class Lane:
 
     async def _other_probe(self, first: Entry) -> Entry | None:
         # A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
-        return await self._first_probe() if self._failing else self._queue.other_than(first)
+        if self._failing:
+            return await self._first_probe()
+        other = self._untried({first, *self._suspects})
+        if other is None:  # what is parked may tell; and when all have been tried, begin again
+            self._suspects.clear()
+            await self._parking.load_earliest(self._queue)
+            other = self._untried({first})
+        return other
+
+    def _untried(self, tried: set[Entry]) -> Entry | None:
+        while (other := self._queue.take_other(tried)) is not None:
+            if not (self._parking.holds and self._parking.divert(other)):
+                return other
+        return None
 
     async def _probe(self, entry: Entry) -> Unavailable | None:
         """Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""

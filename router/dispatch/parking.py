@@ -1,5 +1,6 @@
 """Events that wait outside the window: parked in the journal, loaded again when due, subject by subject in order."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from router.clock import Clock
@@ -20,8 +21,11 @@ LOADED_MAX = 2000
 class Parking:
     """Keeps the holds in step with the parked references that the ledger writes."""
 
-    def __init__(self, lane: str, journal: Journal, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, lane: str, scope: Callable[[Envelope], str], journal: Journal, ledger: Ledger, clock: Clock
+    ) -> None:
         self.holds = Holds()
+        self._scope = scope
         self._lane = lane
         self._journal = journal
         self._ledger = ledger
@@ -156,7 +160,7 @@ class Parking:
         hold = self.holds.scopes[scope]
         rows = await self._rows(scope=scope, limit=CHUNK)
         if hold.failed:
-            rows = _two_subjects(rows)
+            rows = _two_subjects(rows, hold.tries)
         probing = hold.failed
         hold.failed = False
         hold.suspects = []
@@ -165,8 +169,7 @@ class Parking:
             entry = self._entry(parked, envelope)
             entry.alone = probing
             queue.put(entry)
-        if not rows:
-            del self.holds.scopes[scope]
+        hold.half_open = not rows
 
     async def _rows(
         self, *, limit: int, order_key: str | None = None, scope: str | None = None
@@ -177,10 +180,13 @@ class Parking:
 
     def _entry(self, parked: Parked, envelope: Envelope) -> Entry:
         key = None if parked.order_key.startswith("#") else parked.order_key
-        return Entry(parked.position, envelope, key, parked.scope, parked)
+        return Entry(parked.position, envelope, key, self._scope(envelope), parked)
 
 
-def _two_subjects(rows: list[tuple[Parked, Envelope]]) -> list[tuple[Parked, Envelope]]:
-    """The first event, and the first of another subject: what a probe of a scope needs."""
-    other = next((row for row in rows if row[0].order_key != rows[0][0].order_key), None) if rows else None
-    return rows[:1] + ([other] if other else [])
+def _two_subjects(rows: list[tuple[Parked, Envelope]], tries: int) -> list[tuple[Parked, Envelope]]:
+    """What a probe of a scope needs: its first event, and the first one of another subject, a different one each time."""
+    firsts: dict[str, tuple[Parked, Envelope]] = {}
+    for row in rows:
+        firsts.setdefault(row[0].order_key, row)
+    others = list(firsts.values())[1:]
+    return rows[:1] + ([others[tries % len(others)]] if others else [])

@@ -1,7 +1,7 @@
 """Events on their way to deliver(): who may go now, and who waits for an earlier one of its order key."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from router.dispatch.entry import Entry
 
@@ -63,20 +63,21 @@ class Queue:
         self.bytes -= size
         return batch
 
-    def release(self, batch: Iterable[Entry]) -> None:
-        """The batch ended: those that waited for its keys are next."""
+    def release(self, batch: Iterable[Entry], still: Iterable[Entry] = ()) -> None:
+        """The batch ended: those that waited for its keys are next. still: what goes on of it, and holds its keys."""
         if not self._tracks:
             return
-        for key in {entry.key for entry in batch if entry.key is not None}:
+        for key in {entry.key for entry in batch if entry.key is not None} - {entry.key for entry in still}:
             waiting = self._busy.pop(key, None)
             if waiting:
                 self._waiting -= len(waiting)
                 self._ready.extendleft(reversed(waiting))
 
-    def other_than(self, entry: Entry) -> Entry | None:
-        """Take out the first event of another order key, for a probe."""
+    def take_other(self, tried: Collection[Entry]) -> Entry | None:
+        """Take out the first event whose order key is none of theirs, for a probe."""
+        keys = {entry.key for entry in tried if entry.key is not None}
         for at, other in enumerate(self._ready):
-            if other.key != entry.key or other.key is None:
+            if other.key not in keys and other not in tried:
                 del self._ready[at]
                 self.bytes -= other.size
                 return other

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from router.envelope import Envelope
-from sinks.contract import DELIVERED, FOLLOWS, Delivered, Outcome, SinkNotReadyError
+from sinks.contract import DELIVERED, FOLLOWS, Delivered, Outcome, SinkNotReadyError, order_key
 
 
 class ScriptedSink:
@@ -19,7 +19,9 @@ class ScriptedSink:
         keeps_order: bool = True,
         seconds: Callable[[], float] = lambda: 0.01,
         scope: Callable[[Envelope], str] = lambda _: "",
+        ordering: str = "key",
     ) -> None:
+        self.ordering = ordering
         self.answer = answer
         self.max_events = max_events
         self.max_bytes = 1 << 20
@@ -49,8 +51,8 @@ class ScriptedSink:
         self.peak = max(self.peak, self.running)
         assert self.running <= self.concurrency, "more deliver() at once than the sink allows"
         assert len(batch) <= self.max_events
-        keys = [envelope.partitionkey for envelope in batch]
-        assert self.keeps_order or len(keys) == len(set(keys)) or not self.keeps_order
+        keys = [(self.scope(envelope), order_key(self.ordering, envelope)) for envelope in batch]
+        assert self.keeps_order or self.ordering == "none" or len(keys) == len(set(keys))
         try:
             await asyncio.sleep(self._seconds())
             return self._outcomes(batch)
@@ -58,11 +60,11 @@ class ScriptedSink:
             self.running -= 1
 
     def _outcomes(self, batch: Sequence[Envelope]) -> list[Outcome]:
-        failed: set[tuple[str, str]] = set()
+        failed: set[tuple[str, str | None]] = set()
         outcomes: list[Outcome] = []
         for envelope in batch:
-            key = (self.scope(envelope), envelope.partitionkey)
-            if self.keeps_order and key in failed:
+            key = (self.scope(envelope), order_key(self.ordering, envelope))
+            if self.keeps_order and key[1] is not None and key in failed:
                 outcomes.append(FOLLOWS)
                 continue
             self.attempted.append(envelope.id)
