@@ -66,6 +66,8 @@ def compress(path: Path, method: Method, mode: int, stopped: Callable[[], bool])
             raise
         draft.rename(target)
         sync_folder(path.parent)
+        for suffix in SUFFIXES.values():
+            path.with_name(path.name + suffix + DRAFT).unlink(missing_ok=True)
         path.unlink()
         sync_folder(path.parent)
     return True

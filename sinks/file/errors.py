@@ -42,9 +42,14 @@ def reason_of(error: OSError) -> str:
     return known or errno.errorcode.get(number, "os_error").lower()
 
 
+def words_of(error: OSError) -> str:
+    """The system's own words."""
+    return error.strerror or repr(error)
+
+
 def unavailable(error: OSError | UnfitFileError, path: str, scope: str) -> Unavailable:
     """The file at `path` can't be written: of the file alone (`scope`), or of the whole sink when the disk is the cause."""
     if isinstance(error, UnfitFileError):
         return Unavailable(error.reason, f"{path}: {error}", scope=scope)
     alone = error.errno in _OF_THE_FILE
-    return Unavailable(reason_of(error), f"{path}: {error.strerror or error!r}", scope=scope if alone else "")
+    return Unavailable(reason_of(error), f"{path}: {words_of(error)}", scope=scope if alone else "")

@@ -17,6 +17,7 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _TAIL_BYTES = 8 << 20
 """More than one batch, so what a crash left unsynced lies within."""
+_LONGEST_LINE = 128 << 20
 _BLOCK = 1 << 16
 
 
@@ -66,15 +67,18 @@ class LiveFile:
                 os.close(descriptor)
 
 
-def open_live(root: Path, relative: str, modes: Modes, now: float) -> LiveFile:
-    """Open or make the file, lock it, and cut what a crash left torn. Raises OSError or UnfitFileError."""
+def open_live(root: Path, relative: str, modes: Modes, now: float, sound: int = 0) -> LiveFile:
+    """Open or make the file, lock it, and cut what a crash left torn. Raises OSError or UnfitFileError.
+
+    sound: the length at which this process closed it; not looked through again if it is still that.
+    """
     path = root / relative
     folder = _open_folder(root, relative.split("/")[:-1], modes)
     try:
         descriptor = _open(path.name, folder, modes)
         try:
             os.fsync(folder)
-            return _prepare(descriptor, path, now)
+            return _prepare(descriptor, path, now, sound)
         except BaseException:
             os.close(descriptor)
             raise
@@ -135,7 +139,7 @@ def _open(name: str, folder: int, modes: Modes) -> int:
         return descriptor
 
 
-def _prepare(descriptor: int, path: Path, now: float) -> LiveFile:
+def _prepare(descriptor: int, path: Path, now: float, sound: int) -> LiveFile:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise UnfitFileError("in_the_way", "something that is no plain file stands there")
@@ -145,7 +149,9 @@ def _prepare(descriptor: int, path: Path, now: float) -> LiveFile:
         raise UnfitFileError("locked", "another router or sink writes to this file") from error
     if not _leads_to(path, status):
         raise UnfitFileError("locked", "another router or sink has just closed this file")
-    size = _mend(descriptor, os.fstat(descriptor).st_size)
+    size = os.fstat(descriptor).st_size
+    if size != sound:
+        size = _mend(descriptor, size)
     return LiveFile(descriptor, path, size, _born(descriptor, now, status.st_mtime) if size else now)
 
 
@@ -167,18 +173,14 @@ def _mend(descriptor: int, size: int) -> int:
 
     A kill leaves half a line, a loss of power also holes of zeros, which no JSON has. What is cut was never Delivered.
     """
-    if size == 0:
-        return 0
-    start = max(0, size - _TAIL_BYTES)
-    tail = os.pread(descriptor, size - start, start)
-    hole = tail.find(b"\0")
-    sound = tail if hole < 0 else tail[:hole]
-    end = sound.rfind(b"\n") + 1
-    torn = sound[end:]
-    if end == 0 and start > 0:
-        raise UnfitFileError("not_json_lines", f"its last {_TAIL_BYTES >> 20} MiB hold no line end")
-    if torn and not torn.startswith(b"{"):
-        raise UnfitFileError("not_json_lines", "its last line is no JSON object, so it isn't ours; move it away")
+    start, sound, end = size, b"", 0
+    for length in (_TAIL_BYTES, _LONGEST_LINE):
+        if end == 0 and start > 0:
+            start = max(0, size - length)
+            sound = os.pread(descriptor, size - start, start).partition(b"\0")[0]
+            end = sound.rfind(b"\n") + 1
+    if (end == 0 and start > 0) or sound[end : end + 1] not in {b"", b"{"}:
+        raise UnfitFileError("not_json_lines", "it doesn't end like a file of ours; move it away")
     if start + end < size:
         os.ftruncate(descriptor, start + end)
         os.fdatasync(descriptor)
@@ -187,9 +189,10 @@ def _mend(descriptor: int, size: int) -> int:
 
 def _born(descriptor: int, now: float, modified: float) -> float:
     """When the first event was written, as nearly as the file tells: it was recorded before."""
-    first = b""
-    while b"\n" not in first and len(first) < _TAIL_BYTES:
-        first += os.pread(descriptor, _BLOCK, len(first))
+    first = block = os.pread(descriptor, _BLOCK, 0)
+    while block and b"\n" not in block and len(first) < _TAIL_BYTES:
+        block = os.pread(descriptor, _BLOCK, len(first))
+        first += block
     try:
         document: dict[str, Any] = orjson.loads(first.partition(b"\n")[0])
         recorded = datetime.fromisoformat(document["recordedtime"]).timestamp()

@@ -10,6 +10,7 @@ from router.envelope import Envelope
 from sinks.contract import DELIVERED, Outcome, SinkNotReadyError, Unavailable
 from sinks.file.compress import compress, walk
 from sinks.file.encode import by_file
+from sinks.file.errors import words_of
 from sinks.file.settings import FileSettings
 from sinks.file.writer import Writer
 from sinks.worker import Worker
@@ -43,7 +44,7 @@ class FileSink:
         try:
             await self._disk.run(self._writer.prepare)
         except OSError as error:
-            raise SinkNotReadyError(f"{self._writer.root}: {error.strerror or error!r}") from error
+            raise SinkNotReadyError(f"{self._writer.root}: {words_of(error)}") from error
         self._stopped.clear()
         self._open = True
         if self._settings.compression != "none" or self._settings.max_age_seconds:

@@ -20,10 +20,11 @@ from sinks.file.settings import FileSettings
 
 @dataclass(slots=True)
 class _Use:
-    """A file that will have to be closed some time. Unix seconds."""
+    """A file that will have to be closed some time. Unix seconds; sound: its length when it was let go."""
 
     written: float
     born: float
+    sound: int = 0
 
 
 class Writer:
@@ -115,7 +116,9 @@ class Writer:
         while len(self._open) >= self._settings.max_open_files:
             self._let_go(next(iter(self._open)))
         now = self._clock.wall()
-        file = self._open[relative] = open_live(self.root, relative, self._modes, now)
+        known = self._uses.get(relative)
+        file = open_live(self.root, relative, self._modes, now, known.sound if known else 0)
+        self._open[relative] = file
         use = self._uses.setdefault(relative, _Use(now, file.born))
         if file.size == 0:
             use.born = now
@@ -125,6 +128,7 @@ class Writer:
         file = self._open.pop(relative, None)
         if file is not None:
             file.close()
+            self._uses[relative].sound = file.size
 
     def _tend_one(self, relative: str, use: _Use, now: float) -> None:
         age = self._settings.max_age_seconds
@@ -139,6 +143,10 @@ class Writer:
 
     def _retire(self, relative: str) -> None:
         """Close the file for good under a name of its own, unless it is empty. Raises OSError or UnfitFileError."""
+        if not (self.root / relative).exists():
+            self._let_go(relative)
+            self._uses.pop(relative, None)
+            return
         file = self._file(relative)
         closed = self._free_name(relative) if file.size > 0 else None
         try:
