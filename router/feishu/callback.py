@@ -57,7 +57,7 @@ def receive(
             return Event(envelopes.from_old_card(document, arrival), callback=True)
         return _event(keyring, document, arrival)
     except FlawError as flaw:
-        if signer is not None or _carries_token(keyring, flaw.document):
+        if signer is not None or (flaw.step == "envelope" and _carries_token(keyring, flaw.document)):
             return quarantined(keyring, app, body, now, flaw)
         if keyring.ciphers:
             return Refused(401, "unsigned" if signature is None else "signature")
@@ -126,7 +126,7 @@ def _doubt(keyring: Keyring, signature: Signature | None, body: bytes, card: boo
 def _check_depth(plaintext: bytes, document: dict[str, Any], limit: int) -> None:
     """Count brackets first: there can't be more levels than that. Raises FlawError."""
     if plaintext.count(b"{") + plaintext.count(b"[") > limit and deeper_than(document, limit):
-        raise FlawError("depth", "plaintext", f"nested deeper than {limit} levels", plaintext)
+        raise FlawError("depth", "plaintext", f"nested deeper than {limit} levels", plaintext, document)
 
 
 def _event(keyring: Keyring, document: dict[str, Any], arrival: Arrival) -> Event | Refused:

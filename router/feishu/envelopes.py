@@ -55,6 +55,8 @@ def from_v2(document: dict[str, Any], arrival: Arrival) -> Envelope:
     header = document["header"]
     header.pop("token", None)
     document.pop("token", None)
+    if document["schema"] == "2.0":  # another value is taken for the same form, and kept
+        del document["schema"]
     created = times.created(header.get("create_time"))
     if created is not None:
         del header["create_time"]
@@ -62,7 +64,7 @@ def from_v2(document: dict[str, Any], arrival: Arrival) -> Envelope:
     facts = _Facts(
         _take(header, "event_id"),
         header.pop("event_type"),
-        _take(document, "schema") or "2.0",
+        "2.0",
         _take(header, "app_id"),
         _take(header, "tenant_key"),
         time,

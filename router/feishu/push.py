@@ -15,7 +15,7 @@ def build(push: dict[str, Any], encrypt_key: str, now: float) -> tuple[bytes, di
     """(body, headers) of an event: encrypted and signed with the key, plain where the key is empty. now: Unix seconds."""
     body, headers = seal(push, encrypt_key)
     if encrypt_key:
-        timestamp, nonce = str(int(now)), str(secrets.randbelow(10**10))
+        timestamp, nonce = str(int(now)), f"{secrets.randbelow(10**10):010d}"
         signature = sign(timestamp.encode(), nonce.encode(), encrypt_key.encode(), body)
         headers |= {TIMESTAMP: timestamp, NONCE: nonce, SIGNATURE: signature}
     return body, headers
