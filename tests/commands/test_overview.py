@@ -1,0 +1,33 @@
+import pytest
+
+from router.commands.overview import overview, routes_of, webhook_path
+from router.settings import load
+
+BASE = {"FER_SINKS": "a,b", "FER_SINK__A__TYPE": "memory", "FER_SINK__B__TYPE": "memory"}
+
+
+def test_routes_show_the_sample_types_and_all_that_settings_spell_out() -> None:
+    settings = load(
+        {**BASE, "FER_SINK__A__EVENTS": "corehr.*", "FER_SINK__B__EVENTS": "im.message.receive_v1,!x.y,im.*"}
+    )
+    routes = {route.type: list(route.sinks) for route in routes_of(settings)}
+    assert routes["corehr.department.updated_v2"] == ["a"]
+    assert routes["im.message.receive_v1"] == ["b"]
+    assert routes["x.y"] == []
+    assert len(routes) == 7
+
+
+@pytest.mark.parametrize(("app", "path"), [("", "/webhook/event"), ("hr", "/webhook/event/hr")])
+def test_webhook_path(app: str, path: str) -> None:
+    assert webhook_path(app) == path
+
+
+def test_running_without_keys_is_noted() -> None:
+    assert any("without a key" in note for note in overview(load(BASE)).warnings)
+    assert not overview(load({**BASE, "FER_APP__ENCRYPT_KEY": "k"})).warnings
+
+
+def test_place_says_how_long_and_how_much() -> None:
+    place = dict(overview(load({**BASE, "FER_JOURNAL__MAX_BYTES": "1536MiB", "FER_ADMIN__LISTEN": "off"})).place)
+    assert "kept 7 d, at most 1.5 GiB; ids remembered 2 d" in place["journal"]
+    assert place["admin"] == "off"

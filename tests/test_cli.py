@@ -1,0 +1,142 @@
+"""The program as a shell sees it: exit statuses, streams, help."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from router.cli import COMMANDS, PROGRAM, cli
+from router.commands import environ_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def call(*args: str, env: dict[str, str] | None = None) -> Result:
+    clean: dict[str, str | None] = {name: None for name in os.environ if name.startswith("FER_")}
+    return CliRunner().invoke(cli, args, prog_name=PROGRAM, env={**clean, **(env or {})})
+
+
+def process(*args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
+    return subprocess.run(
+        [sys.executable, "-m", "router", *args],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=ROOT,
+        env={**clean, **(env or {})},
+        check=False,
+    )
+
+
+def test_help_lists_every_command_without_importing_any() -> None:
+    code = (
+        "import sys; sys.argv = ['x', '--help']; from router.cli import cli; cli.main(['--help'], standalone_mode=False); "
+        "print([m for m in sys.modules if m.startswith('router.commands.') or m in ('aiohttp', 'aiokafka', 'router.app')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT, check=True
+    )
+    assert done.stdout.rstrip().endswith("[]")
+    for name, help_ in COMMANDS.items():
+        assert name in done.stdout
+        assert help_.split()[0] in done.stdout
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_each_command_has_a_help_with_an_example(name: str) -> None:
+    result = call(name, "--help")
+    assert result.exit_code == 0, result.output
+    assert f"{PROGRAM} " in result.output.split("Usage:", 1)[1].split("\n", 1)[1], "no example"
+
+
+def test_version() -> None:
+    result = call("--version")
+    assert result.exit_code == 0
+    assert result.output.startswith(f"{PROGRAM}, version ")
+
+
+def test_unknown_command_suggests_the_nearest() -> None:
+    result = call("chek")
+    assert result.exit_code == 2
+    assert "did you mean check?" in result.stderr
+    assert "The commands are run, check" in call("zzzz").stderr
+
+
+def test_faults_go_to_standard_error_all_of_them_with_status_2() -> None:
+    done = process("check", env={"FER_LISTN": "x", "FER_LOG__LEVEL": "loud", "FER_APP__ENCRYPT_KEY_FILE": "/nowhere"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "3 faults" in done.stderr
+    assert "FER_LISTN: is not a setting (did you mean FER_LISTEN?)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_env_file_and_the_real_environment_over_it(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("FER_LISTEN=127.0.0.1:1\nexport FER_DATA_DIR='/srv/x'\n")
+    (tmp_path / "b.env").write_text("FER_LISTEN=127.0.0.1:2\n")
+    files = ["--env-file", str(tmp_path / "a.env"), "--env-file", str(tmp_path / "b.env")]
+    assert "127.0.0.1:2" in call(*files, "check").output
+    shown = call(*files, "check", env={"FER_LISTEN": "127.0.0.1:3"}).output
+    assert "127.0.0.1:3" in shown
+    assert "/srv/x" in shown
+
+
+def test_env_file_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("FER_APP__ENCRYPT_KEY: s3cr3t\n")
+    result = call("--env-file", str(tmp_path / "a.env"), "check")
+    assert result.exit_code == 2
+    assert "line 1: is not KEY=VALUE" in result.stderr
+    assert "s3cr3t" not in result.output
+    missing = call("--env-file", str(tmp_path / "none.env"), "check")
+    assert (missing.exit_code, "No such file" in missing.stderr) == (2, True)
+
+
+def test_commands_read_the_variables_in_force() -> None:
+    ctx = click.Context(cli)
+    assert environ_of(ctx) is os.environ
+    ctx.obj = {"FER_LISTEN": "x"}
+    assert environ_of(click.Context(cli, parent=ctx)) == {"FER_LISTEN": "x"}
+
+
+def test_faults_as_json() -> None:
+    done = process("check", "--json", env={"FER_LISTN": "x"})
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["faults"][0]["variable"] == "FER_LISTN"
+
+
+def test_interrupt_is_clean() -> None:
+    code = (
+        "import click, signal, router.cli as c\n"
+        "@click.command()\n"
+        "def command():\n"
+        "    print('ready', flush=True)\n"
+        "    signal.pause()\n"
+        "c.COMMANDS['wait'] = 'x'\n"
+        "c.Commands.get_command = lambda *a: command\n"
+        "c.main(['wait'])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert errors.strip() == "Interrupted."
+
+
+def test_reader_that_goes_away_is_no_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "router", "check"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30, cwd=ROOT, check=False)
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 1
