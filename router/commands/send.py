@@ -70,7 +70,7 @@ class Pace(NamedTuple):
 @click.option(
     "--count", type=click.IntRange(min=1), help="How many events, taking the types in turn. Default: one each."
 )
-@click.option("--rate", type=click.FloatRange(min=0.001), default=0.0, help="Events a second. Default: no limit.")
+@click.option("--rate", type=click.FloatRange(min=0.001), help="Events a second. Default: no limit.")
 @click.option("--repeat", type=click.IntRange(min=0), default=0, help="Push each event again so often, as retries do.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), default=1, show_default=True, help="Pushes under way at once."
@@ -100,7 +100,7 @@ def command(
         ctx.exit(0 if asyncio.run(_challenge(target)) else 1)
     documents = _documents(types, file)
     count = how["count"] or len(documents)
-    pace = Pace(how["rate"], how["repeat"], how["concurrency"])
+    pace = Pace(how["rate"] or 0.0, how["repeat"], how["concurrency"])
     events = (
         samples.fresh(document, time.time(), target.token, target.app_id)
         for document in itertools.islice(itertools.cycle(documents), count)

@@ -209,26 +209,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
-NAMES = st.sampled_from(
-    [
-        "schema",
-        "header",
-        "event",
-        "uuid",
-        "ts",
-        "token",
-        "type",
-        "challenge",
-        "encrypt",
-        "action",
-        "event_type",
-        "event_id",
-        "create_time",
-        "app_id",
-        "tenant_key",
-        "x",
-    ]
-)
+OUTER = ["schema", "header", "event", "uuid", "ts", "token", "type", "challenge", "encrypt", "action"]
+NAMES = st.sampled_from([*OUTER, "event_type", "event_id", "create_time", "app_id", "tenant_key", "x"])
 VALUES = JSON | st.sampled_from(["url_verification", "event_callback", TOKEN, "2.0", "corehr.department.updated_v2"])
 SHAPED = st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES)))
 
