@@ -41,8 +41,16 @@ class Store(Protocol):
 class Intake:
     """Turns what a push is into what it is answered, and says 200 only on the strength of a commit that is done."""
 
-    def __init__(self, journal: Store, telemetry: Telemetry, clock: Clock, load: Load) -> None:
+    def __init__(
+        self,
+        journal: Store,
+        telemetry: Telemetry,
+        clock: Clock,
+        load: Load,
+        wanted: Callable[[str], bool] = lambda _type: True,
+    ) -> None:
         self.load = load
+        self._wanted = wanted
         self._journal = journal
         self._telemetry = telemetry
         self._clock = clock
@@ -135,6 +143,8 @@ class Intake:
         if verdict is Verdict.STORED:
             self._telemetry.durable.observe(self._clock.monotonic() - begun)
             fact = facts.STORED
+            if not self._wanted(event.envelope.type):
+                self._telemetry.emit(facts.UNROUTED, type=event.envelope.type, id=event.envelope.id)
         else:
             fact = facts.DUPLICATE
         if self._tells_events:

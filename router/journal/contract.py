@@ -182,7 +182,7 @@ class Journal(Protocol):
     ) -> Sequence[tuple[Parked, Envelope]]:
         """Parked events of one key or one scope, by position above `after`."""
 
-    async def meta(self) -> Meta:
+    def meta(self) -> Meta:
         """Sizes, counts, ends."""
 
     async def dead_letters(self, lane: str | None = None, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:

@@ -165,10 +165,15 @@ class SqliteJournal:
         await self._group.written()
         return await self._reader.letters(lane, limit, after)
 
-    async def meta(self) -> Meta:
+    def meta(self) -> Meta:
         """See `Journal.meta`. Costs nothing."""
         last = self._last
         return Meta(self.head, last.events, last.bytes, self._limits.max_bytes, last.oldest_ms, self._holder())
+
+    @property
+    def full(self) -> bool:
+        """Whether appends are refused for lack of space now."""
+        return self._room(self._last) <= 0
 
     @property
     def head(self) -> int:

@@ -105,7 +105,7 @@ class MemoryJournal:
         ]
         return [(row, self.records[row.position - 1].envelope) for row in rows[:limit]]
 
-    async def meta(self) -> Meta:
+    def meta(self) -> Meta:
         return Meta(self.head, len(self.records), 0, 0, None, None)
 
     async def dead_letters(self, lane: str | None = None, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:

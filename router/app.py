@@ -1,0 +1,136 @@
+"""The composition root: builds everything from settings and unwinds it in reverse. The one file that names concrete classes."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from router.admin.health import Condition
+from router.admin.server import AdminServer
+from router.clock import Clock, SystemClock
+from router.dispatch.lane import Lane
+from router.dispatch.parts import Parts
+from router.ingress.intake import Intake
+from router.ingress.load import Load
+from router.ingress.webhook import WebhookServer
+from router.journal.sqlite import SqliteJournal
+from router.lifecycle.drain import drain_lanes
+from router.lifecycle.supervisor import Supervisor, WorkerFailedError
+from router.readings import register_readings
+from router.settings.model import Settings
+from router.telemetry import Telemetry, facts
+from sinks import registry
+from sinks.contract import Sink
+
+JOURNAL_FILE = "journal.db"
+CLOSE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the router listens, `host:port` each."""
+
+    webhook: list[str]
+    admin: list[str]
+
+
+class Router:
+    """The whole router. `run` once."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._telemetry = telemetry
+        self._clock = clock or SystemClock()
+        self._draining = False
+        self._journal = SqliteJournal(settings.data_dir / JOURNAL_FILE, settings.journal, telemetry, self._clock)
+        limits = settings.ingress
+        load = Load(limits.max_in_flight, limits.max_in_flight_bytes)
+        self._sinks: dict[str, Sink] = {
+            name: registry.find(sink.type).build(name, sink) for name, sink in settings.sinks.items()
+        }
+        parts = Parts(self._journal, settings.dispatch, telemetry, self._clock)
+        self._lanes = [Lane(name, sink, settings.sinks[name], parts) for name, sink in self._sinks.items()]
+        intake = Intake(self._journal, telemetry, self._clock, load, self._wanted)
+        self._webhook = WebhookServer(settings, intake, telemetry, self._clock)
+        self._admin = AdminServer(settings.admin, telemetry, self._condition) if settings.admin.listen else None
+        register_readings(telemetry, self._journal, self._lanes, self._webhook)
+
+    async def run(self, stop: asyncio.Event, started: Callable[[Listening], None]) -> None:
+        """Start, serve until `stop` is set, drain.
+
+        Raises JournalOpenError and OSError when it can't start, WorkerFailedError when a part died under it.
+        """
+        async with AsyncExitStack() as stack:
+            await self._journal.open()
+            stack.push_async_callback(self._close, "journal", self._journal.close)
+            supervisor = Supervisor(self._telemetry)
+            for lane in self._lanes:
+                await lane.register()
+            for name, sink in self._sinks.items():
+                stack.push_async_callback(self._close, f"sink {name}", sink.close)
+            stack.push_async_callback(supervisor.cancel)
+            listening = await self._listen(stack)
+            supervisor.run("journal", self._watch_journal())
+            for lane in self._lanes:
+                supervisor.run(f"lane {lane.name}", lane.run())
+            gc.freeze()  # what is there now stays: no collection looks at it again
+            self._telemetry.emit(facts.STARTED, **self._facts(listening))
+            started(listening)
+            await supervisor.watch(stop)
+            await self._drain()
+        self._telemetry.emit(facts.STOPPED)
+
+    async def _listen(self, stack: AsyncExitStack) -> Listening:
+        admin: list[str] = []
+        if self._admin is not None:
+            stack.push_async_callback(self._close, "admin port", self._admin.close)
+            admin = await self._admin.start()
+        stack.push_async_callback(self._close, "webhook", self._webhook.close)
+        return Listening(await self._webhook.start(), admin)
+
+    async def _drain(self) -> None:
+        drain = self._settings.drain
+        self._draining = True
+        self._telemetry.emit(facts.DRAINING, accept_seconds=drain.accept_seconds, lanes_seconds=drain.lanes_seconds)
+        self._webhook.drain()
+        await self._clock.sleep(drain.accept_seconds)
+        left = await self._webhook.stop_accepting(self._settings.ingress.budget_seconds + 1.0)
+        if left:
+            self._telemetry.emit(facts.LAGGARD, sink="webhook", connections=left)
+        await drain_lanes(self._lanes, drain.lanes_seconds, self._telemetry)
+
+    async def _watch_journal(self) -> None:
+        raise await self._journal.wait_failed()
+
+    async def _close(self, what: str, close: Callable[[], Awaitable[object]]) -> None:
+        """Every clean-up runs, and has an end: one that fails or hangs must not keep the others from theirs."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await close()
+        except Exception as error:  # noqa: BLE001 - a plug-in's close() may raise anything
+            self._telemetry.emit(facts.CLEANUP_FAILED, part=what, error=repr(error))
+
+    def _wanted(self, type_: str) -> bool:
+        return any(lane.routes.wants(type_) for lane in self._lanes)
+
+    def _condition(self) -> Condition:
+        failed = self._journal.failed
+        if failed is not None:
+            return Condition(dead=f"the journal failed: {failed}")
+        if self._draining:
+            return Condition(unready="draining")
+        if not self._webhook.listening:
+            return Condition(unready="not listening yet")
+        return Condition(unready="the journal is full" if self._journal.full else None)
+
+    def _facts(self, listening: Listening) -> dict[str, Any]:
+        sinks = {
+            name: f"{sink.type}: {registry.find(sink.type).describe(sink)}"
+            for name, sink in self._settings.sinks.items()
+        }
+        return {"webhook": listening.webhook, "admin": listening.admin, "sinks": sinks}
+
+
+__all__ = ["Listening", "Router", "WorkerFailedError"]

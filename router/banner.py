@@ -1,0 +1,43 @@
+"""What `run` tells a person when it has started."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from router.settings import Settings
+from sinks import registry
+
+
+def banner(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> None:
+    """Print it to standard output, unless that carries events or the logs were asked for as JSON."""
+    if settings.log.format == "json" or any(sink.type == "stdout" for sink in settings.sinks.values()):
+        return
+    for line in _lines(settings, webhook, admin):
+        click.echo(line)
+
+
+def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> Iterator[str]:
+    yield click.style("Feishu Event Router is running.", bold=True)
+    scheme = "https" if settings.tls.cert_file else "http"
+    for address in webhook:
+        for app in settings.apps:
+            yield f"  webhook  {scheme}://{address}/webhook/event{'/' + app if app else ''}"
+    for address in admin:
+        yield f"  admin    http://{address}/  (health, metrics)"
+    yield f"  journal  {settings.data_dir / 'journal.db'}"
+    for name, sink in settings.sinks.items():
+        wanted = "" if sink.events == ["*"] else f"  (events: {','.join(sink.events)})"
+        yield f"  sink     {name}: {sink.type} → {registry.find(sink.type).describe(sink)}{wanted}"
+    if not settings.sinks:
+        yield "  sink     none: events are only stored"
+    yield from _keys(settings)
+    yield "Try it, in a second terminal: " + click.style(".venv/bin/feishu-event-router send", bold=True)
+    yield "Ctrl-C ends it."
+
+
+def _keys(settings: Settings) -> Iterator[str]:
+    bare = [app for app, keys in settings.apps.items() if not (keys.encrypt_key or keys.verification_token)]
+    if bare:
+        whose = " for " + ", ".join(bare) if any(bare) else ""
+        yield f"It has no keys{whose}, so anyone on this machine may push, and it listens on loopback only."
+        yield "Before Feishu can reach it, set FER_APP__ENCRYPT_KEY and FER_APP__VERIFICATION_TOKEN, then FER_LISTEN."

@@ -1,0 +1,48 @@
+"""Gauges: what is read off the router's parts each time somebody asks for metrics."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from router.dispatch.lane import Lane, Reading
+from router.journal.contract import Journal
+from router.telemetry import Telemetry
+
+STATES = ("opening", "running", "unavailable", "stopped")
+Values = Iterable[tuple[tuple[str, ...], float]]
+
+
+class Server(Protocol):
+    """What is read off the webhook server."""
+
+    @property
+    def in_flight(self) -> int:
+        """Pushes taken up and not yet answered."""
+
+    @property
+    def open_connections(self) -> int:
+        """Connections there are now."""
+
+
+def register_readings(telemetry: Telemetry, journal: Journal, lanes: Sequence[Lane], webhook: Server) -> None:
+    """Declare every gauge of the router."""
+    gauge = telemetry.gauge
+    gauge("in_flight", "Pushes taken up and not yet answered.", (), lambda: [((), webhook.in_flight)])
+    gauge("connections", "Open connections of the webhook port.", (), lambda: [((), webhook.open_connections)])
+    gauge("journal_head", "Position of the newest stored event.", (), lambda: [((), journal.head)])
+    gauge("journal_events", "Events kept in the journal.", (), lambda: [((), journal.meta().events)])
+    gauge("journal_bytes", "Size of the journal on disk.", (), lambda: [((), journal.meta().bytes)])
+    gauge("journal_limit_bytes", "Size limit of the journal.", (), lambda: [((), journal.meta().limit_bytes)])
+
+    def each(read: Callable[[Reading], float]) -> Callable[[], Values]:
+        return lambda: [((lane.name,), read(lane.reading())) for lane in lanes]
+
+    gauge("lag_events", "Events stored and not yet settled by the sink.", ("sink",), each(lambda r: r.lag_events))
+    gauge("lag_seconds", "Age of the oldest event the sink has not settled.", ("sink",), each(lambda r: r.lag_seconds))
+    gauge("parked", "Events that wait outside the window, for a retry or a scope.", ("sink",), each(lambda r: r.parked))
+    gauge("deliveries_running", "deliver() calls under way.", ("sink",), each(lambda r: r.in_flight))
+    gauge("scopes_unavailable", "Scopes (topics, hosts) held.", ("sink",), each(lambda r: r.scopes_unavailable))
+    gauge("sink_state", "1 for the state the sink is in.", ("sink", "state"), lambda: _states(lanes))
+
+
+def _states(lanes: Sequence[Lane]) -> Values:
+    return [((lane.name, state), float(lane.state == state)) for lane in lanes for state in STATES]
