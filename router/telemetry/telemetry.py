@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from router.clock import Clock, SystemClock
 from router.telemetry.facts import Fact
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types here
 BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 1.8, 2.3, 3.0)
 
 
