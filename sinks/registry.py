@@ -3,6 +3,7 @@
 from importlib.metadata import EntryPoint, entry_points
 
 from sinks.contract import AnySinkType, SinkType
+from sinks.settings import SinkSettings
 
 GROUP = "event_router.sinks"
 BUILT_IN = {
@@ -19,7 +20,7 @@ class UnknownSinkTypeError(LookupError):
 
 
 class BrokenPluginError(Exception):
-    """A plug-in's entry point can't be loaded or isn't a SinkType."""
+    """A plug-in's entry point can't be loaded, isn't a SinkType, or claims a name that is taken. The text says which."""
 
 
 def names() -> list[str]:
@@ -29,18 +30,29 @@ def names() -> list[str]:
 
 def find(name: str) -> AnySinkType:
     """The sink type of that name. Raises UnknownSinkTypeError or BrokenPluginError."""
-    entry = EntryPoint(name, BUILT_IN[name], GROUP) if name in BUILT_IN else _plugin(name)
+    entry = _entry(name)
     try:
         found = entry.load()
     except Exception as error:
         raise BrokenPluginError(f"sink type {name!r} ({entry.value}) can't be loaded: {error!r}") from error
     if not isinstance(found, SinkType):
         raise BrokenPluginError(f"sink type {name!r} ({entry.value}) is not a sinks.contract.SinkType")
+    settings: object = found.settings
+    if not (isinstance(settings, type) and issubclass(settings, SinkSettings)):
+        raise BrokenPluginError(f"sink type {name!r} ({entry.value}): settings must derive from SinkSettings")
     return found
 
 
-def _plugin(name: str) -> EntryPoint:
-    for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return entry
-    raise UnknownSinkTypeError(name)
+def _entry(name: str) -> EntryPoint:
+    """The only one of that name: which of two is meant, a router must not guess."""
+    plugins = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    owners = ["the router itself"] * (name in BUILT_IN) + sorted(_owner(entry) for entry in plugins)
+    if len(owners) > 1:
+        raise BrokenPluginError(f"sink type {name!r} is claimed by {' and '.join(owners)}; uninstall or rename one")
+    if not owners:
+        raise UnknownSinkTypeError(name)
+    return plugins[0] if plugins else EntryPoint(name, BUILT_IN[name], GROUP)
+
+
+def _owner(entry: EntryPoint) -> str:
+    return f"package {entry.dist.name}" if entry.dist else entry.value

@@ -1,12 +1,17 @@
 """The base of every sink's settings, and the value types that settings are written in."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+"""In milliseconds."""
+_BYTES = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmgt", start=1):
+    _BYTES |= {f"{_letter}b": 1000**_power, f"{_letter}ib": 1024**_power, f"{_letter}i": 1024**_power}
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 
 
 def parse_seconds(value: Any) -> Any:
@@ -14,21 +19,24 @@ def parse_seconds(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = value.strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if re.fullmatch(_NUMBER, text):
         return float(text)
-    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h|d))+", text):
+    if not re.fullmatch(rf"({_NUMBER}(ms|[smhd]))+", text):
         raise ValueError("expected a duration such as 90, 1.5s, 500ms, 10m or 7d")
-    return sum(float(n) * _UNITS[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)(ms|[smhd])", text))
+    return float(sum(Decimal(n) * _UNITS[unit] for n, unit in re.findall(rf"({_NUMBER})(ms|[smhd])", text)) / 1000)
 
 
 def parse_bytes(value: Any) -> Any:
-    """`1048576`, `64MiB` or `10GB` → bytes. Leaves anything but text to pydantic. Raises ValueError."""
+    """`1048576`, `64MiB` (or `64Mi`) or `10GB` → bytes. Leaves anything but text to pydantic. Raises ValueError."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", value.strip().lower())
+    match = re.fullmatch(rf"({_NUMBER})\s*([a-z]*)", value.strip().lower())
     if match is None or match[2] not in _BYTES:
         raise ValueError("expected a size such as 1048576, 64MiB or 10GB")
-    return int(float(match[1]) * _BYTES[match[2]])
+    size = Decimal(match[1]) * _BYTES[match[2]]
+    if size != int(size):
+        raise ValueError("expected a whole number of bytes")
+    return int(size)
 
 
 def parse_list(value: Any) -> Any:
@@ -45,7 +53,7 @@ def parse_lines(value: Any) -> Any:
     return [line.strip() for line in value.splitlines() if line.strip()]
 
 
-Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_nan=False)]
 ByteSize = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0)]
 StrList = Annotated[list[str], BeforeValidator(parse_list)]
 
