@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from aiohttp import StreamReader, web
 
@@ -109,11 +109,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, or end it at once."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker; loops give nothing else
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's only looks like one
         self._inner = self._host.admit(self)
         if self._inner is None:
-            transport.abort()
+            self.transport.abort()
             return
         self._tls = transport.get_extra_info("sslcontext") is not None
         self._feed = self._inner.data_received

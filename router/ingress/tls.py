@@ -12,12 +12,10 @@ class TlsError(ValueError):
 def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
     """The context to serve with, TLS 1.2 at least; None when TLS is off. Raises TlsError."""
     cert, key = settings.cert_file, settings.key_file
-    if cert is None:
-        if key is not None:
-            raise TlsError("FER_TLS__KEY_FILE is set but FER_TLS__CERT_FILE is not: set both, or neither")
+    if cert is None or key is None:  # the settings see to it that it is both or neither
         return None
     for path in (cert, key):
-        if path is not None and not path.is_file():
+        if not path.is_file():
             raise TlsError(f"TLS: {path} is not there or is not a file")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -25,7 +23,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
         # An empty password, so that an encrypted key is an error and not a question on the terminal.
         context.load_cert_chain(cert, key, password=lambda: b"")
     except OSError as error:
-        raise TlsError(_why(error, str(cert), str(key or cert))) from error
+        raise TlsError(_why(error, str(cert), str(key))) from error
     return context
 
 

@@ -48,6 +48,7 @@ def outcome(answer: Answer, journal: CommandedJournal) -> str:
     return "challenge"
 
 
+@pytest.mark.asyncio(loop_factories=["uvloop"])
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 async def test_vector(vector: dict[str, Any]) -> None:
     journal = CommandedJournal()

@@ -10,12 +10,8 @@ from router.settings.model import AppSettings
 from tests.doubles import pushes
 from tests.doubles.commanded_journal import CommandedJournal
 from tests.doubles.raw_http import request
+from tests.doubles.sending import good
 from tests.doubles.webhooks import app, settings, webhook
-
-
-def good(event_id: str = "e-1", path: str = "/webhook/event", size: int = 0) -> bytes:
-    headers, body = pushes.signed(pushes.event(event_id, size=size))
-    return request(body, headers, path=path)
 
 
 async def test_an_event_is_stored_then_answered_200() -> None:
