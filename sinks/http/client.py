@@ -8,7 +8,7 @@ from contextlib import suppress
 import aiohttp
 
 from router.clock import Clock
-from sinks.contract import Delivered
+from sinks.contract import Delivered, Unavailable
 from sinks.http.answers import Answer, StatusTable, retry_after
 from sinks.http.encode import Encoded
 from sinks.http.excerpt import READ_BYTES, Excerpt, secrets_of
@@ -55,6 +55,8 @@ class Client:
     async def post(self, encoded: Encoded, ids: list[str]) -> Answer:
         """Send the events `ids`. Raises nothing but cancellation."""
         await self._certificates.refresh()
+        if self._session.closed:
+            return Answer(Unavailable("not_open", "the sink was closed meanwhile"))
         headers = self._headers | encoded.headers | self._signed(encoded.body, ids)
         try:
             response = await self._session.request(
@@ -113,7 +115,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     raw = bytearray()
     with suppress(*CAUGHT):
         async with asyncio.timeout(DRAIN_SECONDS):
-            while len(raw) < limit and (chunk := await response.content.read(limit - len(raw))):
+            while chunk := await response.content.read(limit - len(raw)):
                 raw += chunk
     return bytes(raw)
 

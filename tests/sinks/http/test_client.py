@@ -131,6 +131,14 @@ async def test_a_gzip_bomb_is_neither_opened_nor_shown(open_sink: OpenSink, rece
     assert receiver.requests[0].headers["accept-encoding"] == "identity"
 
 
+async def test_a_compressed_answer_is_counted_as_it_came(open_sink: OpenSink, receiver: Receiver) -> None:
+    """48 MiB of zeros are less than 64 KiB compressed: read whole, so the connection is kept."""
+    receiver.behave = reply(200, gzip.compress(b"\0" * (48 << 20)), {"Content-Encoding": "gzip"})
+    sink = await open_sink(url=receiver.url)
+    assert await sink.deliver([envelope()]) == await sink.deliver([envelope()]) == [DELIVERED]
+    assert len({request.peer for request in receiver.requests}) == 1
+
+
 async def test_a_receiver_that_answers_before_it_has_read_all(open_sink: OpenSink) -> None:
     async with raw_server(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as port:
         sink = await open_sink(url=f"http://127.0.0.1:{port}/")

@@ -52,6 +52,12 @@ def test_the_id_of_one_event_is_its_own() -> None:
     assert webhook_id(["a.b c"]) == "a%2Eb%20c"
 
 
+def test_a_long_id_and_several_are_hashed() -> None:
+    assert webhook_id(["x" * MAX_ID_LENGTH]) == "x" * MAX_ID_LENGTH
+    assert re.fullmatch(r"batch_[0-9a-f]{64}", webhook_id(["x" * (MAX_ID_LENGTH + 1)]))
+    assert len({webhook_id(ids) for ids in (["a", "bc"], ["ab", "c"], ["abc", ""], ["a", "b", "c"], ["", "abc"])}) == 5
+
+
 @given(texts)
 def test_any_id_fits_a_header_and_the_signed_text(event_id: str) -> None:
     made = webhook_id([event_id])

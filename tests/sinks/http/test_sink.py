@@ -11,6 +11,7 @@ from sinks.http import SINK
 from sinks.http.settings import HttpSettings
 from sinks.http.sink import HttpSink
 from tests.doubles.receiver import Behaviour, Received, Receiver, hang, reply, slow
+from tests.doubles.stepped import SteppedClock
 from tests.sinks.http.conftest import OpenSink
 from tests.sinks.http.samples import document, envelope, keyed
 
@@ -217,6 +218,34 @@ async def test_a_batch_is_not_split_when_it_is_not_the_cause(open_sink: OpenSink
         outcomes = await sink.deliver([envelope(f"e{n}") for n in range(4)])
         assert outcomes == [kind(f"http_{status}", f"answered {status}", 7.0)] * 4
         assert len(receiver.requests) == 1
+
+
+async def test_a_refused_batch_is_searched_no_longer_than_the_timeout() -> None:
+    clock = SteppedClock()
+
+    async def behave(receiver: Receiver, request: web.BaseRequest, received: Received) -> web.StreamResponse:
+        clock.now += 20
+        return web.Response(status=400)
+
+    async with Receiver(behave=behave) as receiver:
+        settings = {"type": "http", "url": receiver.url, "format": "batch", "timeout_seconds": 30}
+        sink = HttpSink(HttpSettings.model_validate(settings), clock)
+        await sink.open()
+        outcomes = await sink.deliver([keyed(f"e{n}", f"k{n}") for n in range(8)])
+        await sink.close()
+        assert len(receiver.requests) == 2
+        assert {type(outcome) for outcome in outcomes} == {Retry}
+
+
+async def test_closing_in_the_middle_of_a_batch_holds_the_rest(open_sink: OpenSink) -> None:
+    async def behave(receiver: Receiver, request: web.BaseRequest, received: Received) -> web.StreamResponse:
+        await sink.close()
+        return web.Response(status=400)
+
+    async with Receiver(behave=behave) as receiver:
+        sink = await open_sink(url=receiver.url, format="batch")
+        outcomes = await sink.deliver([envelope(f"e{n}") for n in range(4)])
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
 
 
 def test_the_sink_type_builds_without_io() -> None:

@@ -134,12 +134,14 @@ async def test_renewed_client_certificates_are_used_without_a_restart(files: Pat
         sink = HttpSink(HttpSettings.model_validate({"type": "http", "url": receiver.url} | paths), clock)
         await sink.open()
         assert await sink.deliver([envelope()]) == [DELIVERED]
+        new.cert_chain_pems[0].write_to_path(str(certificate))
+        clock.now += LOOK_SECONDS
+        await receiver.stop()
+        await receiver.start()
+        assert await sink.deliver([envelope()]) == [DELIVERED], "half of the new pair displaced the old one"
         await receiver.stop()
         receiver.tls = server_tls(client_ca=OTHER_CA)
         await receiver.start()
-        new.cert_chain_pems[0].write_to_path(str(certificate))
-        clock.now += LOOK_SECONDS
-        assert isinstance((await sink.deliver([envelope()]))[0], Unavailable)
         new.private_key_pem.write_to_path(str(key))
         assert isinstance((await sink.deliver([envelope()]))[0], Unavailable)
         clock.now += LOOK_SECONDS
