@@ -1,10 +1,12 @@
 """Opening the journal's file, step by step. Blocking."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 
-from router.journal import guard, schema
+from router.journal import ballast, guard, schema
 from router.journal.contract import JournalOpenError
+from router.journal.limits import MIB
 
 MIN_SQLITE = (3, 35, 0)
 
@@ -17,6 +19,8 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, bool]:
     if sqlite3.sqlite_version_info < MIN_SQLITE:
         raise JournalOpenError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 or later is needed")
     try:
+        if shutil.disk_usage(path.parent).free < MIB:
+            ballast.release(path)  # SQLite can't even map its index, else
         guard.create(path)
         guard.check_header(path)
         log = path.with_name(path.name + "-wal")
@@ -41,6 +45,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
     )
     connection.text_factory = bytes
     connection.execute("PRAGMA busy_timeout=5000")
+    # having read once it holds the shared lock, so that closing a failed writer beside it can't checkpoint
+    connection.execute("SELECT * FROM state").fetchall()
     return connection
 
 
@@ -49,7 +55,7 @@ def explain(error: sqlite3.Error, path: Path) -> JournalOpenError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return guard.damaged(path, str(error))
-    if code == sqlite3.SQLITE_FULL:
+    if is_full(error):
         return JournalOpenError(f"no space left to open {path}: free some on its disk")
     return JournalOpenError(f"can't open {path}: {error}")
 
@@ -60,7 +66,25 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> No
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         raise JournalOpenError(f"the file system of {path} can't hold a write-ahead log: use a local disk")
     schema.migrate(connection, version)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    small = path.stat().st_size <= guard.QUICK_CHECK_BYTES
     guard.sync_directory(path.parent)
-    guard.check_whole(connection, path, thorough=unclean and small)
+    if not _checkpoint(connection, path):
+        return  # no space to bring the log into the file: what is there can still be delivered
+    bound = guard.UNCLEAN_CHECK_BYTES if unclean else guard.QUICK_CHECK_BYTES
+    guard.check_whole(connection, path, thorough=path.stat().st_size <= bound)
+
+
+def _checkpoint(connection: sqlite3.Connection, path: Path) -> bool:
+    for _ in range(2):
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return True
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+            ballast.release(path)
+    return False
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether SQLite ran out of space, which it survives; every other error of a write it may not."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -16,6 +16,7 @@ from router.journal import statements as sql
 from router.journal.batch import Batch, LaneChange, array
 from router.journal.contract import JournalFullError
 from router.journal.limits import Limits
+from router.journal.opening import is_full
 from router.journal.retention import SLICE, Ends, Sweep, read_ends, save_ends, times, trim
 
 CHECKPOINT_PAGES = 100
@@ -108,10 +109,13 @@ class Store:
             self._disk_full = True
 
     def close(self, *, failed: bool) -> None:
-        """Checkpoint, unless failed, and close. Raises sqlite3.Error."""
+        """Checkpoint, unless failed or out of space (the log stays for the next start), and close. Raises sqlite3.Error."""
         try:
             if not failed:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
         finally:
             self._db.close()
 
@@ -256,8 +260,3 @@ class Store:
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)
-
-
-def is_full(error: sqlite3.Error) -> bool:
-    """Whether SQLite ran out of space, which it survives; every other error of a write it may not."""
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -136,7 +136,7 @@ async def test_of_a_refused_push_nothing_is_remembered(small_disk: Path) -> None
     async with opened(small_disk / "data", limits=disk_limits()) as journal:
         await journal.append(big(0))
         fill_disk(hog)
-        pushes = [journal.append(big(n)) for n in (1, 2, 1)]  # type: ignore[arg-type] # envelopes
+        pushes = [journal.append(big(n)) for n in (1, 2, 1)]
         outcomes = await asyncio.gather(*pushes, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {JournalFullError}
         hog.unlink()
