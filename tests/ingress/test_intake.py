@@ -1,12 +1,21 @@
 """What the journal says, and what is answered."""
 
 import asyncio
+import io
 import time
+from pathlib import Path
 
 import pytest
 
-from router.journal.contract import JournalFailedError, JournalFullError
+from router.clock import SystemClock
+from router.journal.contract import INGRESS, JournalFailedError, JournalFullError
+from router.journal.sqlite import SqliteJournal
+from router.settings.model import JournalSettings
+from router.telemetry import Telemetry
+from router.telemetry.logs import make_logger
+from tests.doubles import pushes
 from tests.doubles.commanded_journal import CommandedJournal
+from tests.doubles.raw_http import request
 from tests.doubles.sending import counted, good, still_works
 from tests.doubles.waiting import until
 from tests.doubles.webhooks import webhook
@@ -109,3 +118,28 @@ async def test_whatever_goes_wrong_in_a_commit_is_503(error: BaseException) -> N
         await journal.wait_appended(1)
         journal.fail(error)
         assert (await client.answer()).status == 503
+
+
+async def test_with_the_real_journal(tmp_path: Path) -> None:
+    clock = SystemClock()
+    quiet = Telemetry(make_logger("error", "json", io.StringIO()))
+    journal = SqliteJournal(tmp_path / "journal.db", JournalSettings(), quiet, clock)
+    await journal.open()
+    try:
+        async with webhook(journal=journal) as hook:
+            answers = await asyncio.gather(*(hook.push(good(f"e-{n % 20}")) for n in range(60)))
+            assert {answer.status for answer in answers} == {200}
+            assert (hook.count("stored", app=""), hook.count("duplicates", app="")) == (20, 40)
+            assert sorted(record.envelope.id for record in await journal.read(0, 100, 1 << 20)) == sorted(
+                f"e-{n}" for n in range(20)
+            )
+            headers, body = pushes.signed(b"[]")
+            for _ in range(2):
+                assert (await hook.push(request(body, headers))).status == 200
+            assert len(await journal.dead_letters(INGRESS)) == 1
+            late, body = pushes.signed(pushes.event("crowd"))
+            crowd = await asyncio.gather(*(hook.push(request(body, late)) for _ in range(50)))
+            assert {answer.status for answer in crowd} == {200}
+            assert hook.count("stored", app="") == 21
+    finally:
+        await journal.close()
