@@ -118,7 +118,7 @@ def test_it_takes_nothing_without_a_key(image: Image, data: Path) -> None:
         [*image.command(data), "run"], env=image.environment(), capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "FER_LISTEN" in done.stderr
+    assert "FER_APP__ENCRYPT_KEY" in done.stderr
 
 
 def test_nothing_but_data_and_tmp_is_writable(image: Image, data: Path) -> None:
