@@ -47,8 +47,9 @@ def receive(
             return _challenge(keyring, document, sealed=signer is not None or plaintext is not body)
         card = _is_old_card(document)
         doubt = None if signer is not None else _doubt(keyring, signature, body, card)
-        if doubt is None and max_age > 0 and signature is not None and (signer is not None or card):
-            doubt = "stale" if signature.older_than(now - max_age) else None
+        signed = signer is not None or (card and keyring.has_tokens)
+        if doubt is None and signed and max_age > 0 and signature is not None and signature.older_than(now - max_age):
+            doubt = "stale"
         if doubt is not None:
             return Refused(401, doubt)
         _check_depth(plaintext, document, min(max_depth, DEEPEST))
@@ -140,7 +141,7 @@ def _event(keyring: Keyring, document: dict[str, Any], arrival: Arrival) -> Even
         raise _misshapen("it has no event type, or an unusable one", document, arrival)
     if keyring.has_tokens and not keyring.knows((fields if newer else document).get("token")):
         return Refused(401, "token")
-    if keyring.app_id and fields.get("app_id", keyring.app_id) != keyring.app_id:
+    if keyring.app_id and (fields.get("app_id") or keyring.app_id) != keyring.app_id:
         return Refused(401, "app_id")
     envelope = envelopes.from_v2(document, arrival) if newer else envelopes.from_v1(document, arrival)
     return Event(envelope, type_ in envelopes.CALLBACKS)

@@ -227,7 +227,7 @@ def test_any_document_gives_a_result(keyring: Keyring, document: dict[str, Any],
     if key:
         body = orjson.dumps({"encrypt": Cipher(key).encrypt(body, b"0123456789abcdef")})
         headers = {TIMESTAMP: "1", NONCE: "2", SIGNATURE: sign(b"1", b"2", key.encode(), body)}
-    check(receive(keyring, "", ci(headers), body, NOW))
+    check(receive(keyring, "", ci(headers), body, NOW), keyring)
 
 
 @given(st.data())
@@ -241,7 +241,7 @@ def test_a_mutated_push_gives_a_result(data: st.DataObject) -> None:
         place[name] = data.draw(VALUES)
     for keyring, key in ((BOTH, KEY), (ONLY_TOKEN, ""), (OPEN, "")):
         body = json.dumps(document).encode()
-        check(take(keyring, *_signed(body, key)))
+        check(take(keyring, *_signed(body, key)), keyring)
 
 
 def _signed(body: bytes, key: str) -> tuple[bytes, dict[str, str]]:
@@ -250,8 +250,8 @@ def _signed(body: bytes, key: str) -> tuple[bytes, dict[str, str]]:
     return body, {TIMESTAMP: "1", NONCE: "2", SIGNATURE: sign(b"1", b"2", key.encode(), body)}
 
 
-def check(result: Result) -> None:
-    """An envelope is whole, and what is kept is JSON without the token."""
+def check(result: Result, keyring: Keyring) -> None:
+    """An envelope is whole, and what is kept is JSON without the tokens that we know."""
     assert isinstance(result, Result)
     if isinstance(result, Event):
         document = result.envelope.document()
@@ -263,7 +263,7 @@ def check(result: Result) -> None:
             assert name == "data" or (isinstance(value, str) and value and value.isprintable())
     if isinstance(result, Quarantined):
         assert isinstance(orjson.loads(result.body), dict)
-        assert TOKEN.encode() not in result.body
+        assert not keyring.has_tokens or TOKEN.encode() not in result.body
 
 
 SIGNED = BY_ID["corehr.department.updated_v2/signed"]

@@ -107,8 +107,3 @@ def test_no_credential_survives_any_surroundings(
 def test_an_escaped_name_is_a_name() -> None:
     body = b'{"\\u0074oken":"' + TICKET.encode() + b'","header":1,"schema":1}'
     assert TICKET.encode() not in quarantined(body).body
-
-
-def test_masking_is_linear() -> None:
-    for piece in (b'\\"', b'"', b'"a":', b'":"', b'token"', b'token":', b'token":"', b" ", b'"\\'):
-        quarantined(b"]" + piece * (500_000 // len(piece)))

@@ -1,13 +1,10 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from router.feishu import push
-from router.feishu.callback import Challenge, Event, receive
+from router.feishu.callback import Event, receive
 from router.feishu.catalogue import types
-from router.feishu.crypto import Cipher
-from router.feishu.keys import SIGNATURE, Keyring
+from router.feishu.keys import Keyring
 from router.feishu.samples import fresh, sample, seed_types
 from tests.feishu.vectors import BY_ID
 
@@ -41,19 +38,3 @@ def test_fresh_changes_nothing_in_place_and_is_new_each_time() -> None:
         assert copies[0] != copies[1]
         assert fresh({"x": 1}, NOW, "t") == {"x": 1, "token": "t"}
         assert "t" not in (original.get("token"), original.get("header", {}).get("token"))
-
-
-@given(st.text(min_size=1), st.text())
-def test_a_challenge_comes_back(key: str, token: str) -> None:
-    for secret in (key, ""):
-        body, headers, value = push.challenge(secret, token)
-        assert SIGNATURE not in headers
-        result = receive(Keyring([secret], [token]), "", CIMultiDict(headers), body, NOW)
-        if secret or token:
-            assert result == Challenge(b'{"challenge":"%b"}' % value.encode()) or not token
-
-
-def test_the_wrapper_is_compact() -> None:
-    body, _ = push.seal({"a": 1}, "k")
-    assert body.startswith(b'{"encrypt":"')
-    assert Cipher("k").decrypt(body[12:-2].decode()) == b'{"a":1}'
