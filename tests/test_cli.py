@@ -7,12 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
 from router.cli import COMMANDS, PROGRAM, cli
-from router.commands import environ_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,10 +48,11 @@ def test_help_lists_every_command_without_importing_any() -> None:
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_each_command_has_a_help_with_an_example(name: str) -> None:
+def test_each_command_has_a_help(name: str) -> None:
     result = call(name, "--help")
     assert result.exit_code == 0, result.output
-    assert f"{PROGRAM} " in result.output.split("Usage:", 1)[1].split("\n", 1)[1], "no example"
+    assert result.output.startswith(f"Usage: {PROGRAM} {name} ")
+    assert len(result.output.splitlines()) > 6
 
 
 def test_version() -> None:
@@ -95,13 +94,6 @@ def test_env_file_that_cannot_be_used(tmp_path: Path) -> None:
     assert "s3cr3t" not in result.output
     missing = call("--env-file", str(tmp_path / "none.env"), "check")
     assert (missing.exit_code, "No such file" in missing.stderr) == (2, True)
-
-
-def test_commands_read_the_variables_in_force() -> None:
-    ctx = click.Context(cli)
-    assert environ_of(ctx) is os.environ
-    ctx.obj = {"FER_LISTEN": "x"}
-    assert environ_of(click.Context(cli, parent=ctx)) == {"FER_LISTEN": "x"}
 
 
 def test_faults_as_json() -> None:
