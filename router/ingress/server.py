@@ -77,6 +77,7 @@ class HttpServer:
             address.port,
             ssl=tls,
             ssl_handshake_timeout=self._limits.read_timeout if tls else None,
+            ssl_shutdown_timeout=LINGER_SECONDS if tls else None,
             backlog=BACKLOG,
         )
         self._sweeper = loop.create_task(self._sweep(), name=f"{self.name} sweep")
@@ -115,6 +116,11 @@ class HttpServer:
                     self._idle.clear()
                     await self._idle.wait()
         return len(self._connections)
+
+    async def watch(self) -> None:
+        """Wait as long as the server works. Raises what ended the sweep, a bug: without it no time limit holds."""
+        if self._sweeper is not None:
+            await asyncio.shield(self._sweeper)
 
     async def close(self) -> None:
         """End everything, answered or not. Idempotent."""
@@ -168,7 +174,7 @@ class HttpServer:
         while True:
             await self._clock.sleep(SWEEP_SECONDS)
             soon = self._clock.monotonic() + SWEEP_SECONDS
-            for connection in self._connections.values():
+            for connection in tuple(self._connections.values()):
                 connection.check(soon)
 
     def _swept(self, sweeper: asyncio.Task[None]) -> None:

@@ -57,6 +57,10 @@ class WebhookServer:
         """Close the listeners and finish what was accepted, that many seconds at most. Returns the connections left."""
         return await self._server.stop_accepting(timeout)
 
+    async def watch(self) -> None:
+        """Wait as long as the server works. Raises what broke it."""
+        await self._server.watch()
+
     async def close(self) -> None:
         """End everything. Idempotent."""
         await self._server.close()

@@ -1,7 +1,9 @@
 """An HTTP client that hides nothing: bytes out, bytes in, over one socket."""
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
@@ -43,6 +45,11 @@ class RawClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.writer.transport.abort()
+
+    def reset(self) -> None:
+        """Close so that the peer gets a reset and not an end."""
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def send(self, data: bytes) -> None:

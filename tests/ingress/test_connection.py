@@ -98,7 +98,7 @@ async def test_a_peer_that_reads_no_answers_is_cut_off() -> None:
     async with webhook(read_timeout_seconds=0.3) as hook:
         async with hook.client() as client:
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # the stub knows no two-way transport
-            flood = request(method="GET") * 1000
+            flood = request(method="GET") * 10_000
 
             async def send() -> None:
                 while True:

@@ -71,17 +71,21 @@ async def test_late_is_503_and_the_commit_goes_on_so_that_the_next_copy_is_a_dup
         assert len(journal.events) == hook.count("stored", app="") == hook.count("duplicates", app="") == 1
 
 
-async def test_a_client_gone_does_not_cancel_the_commit() -> None:
+@pytest.mark.parametrize("resets", [True, False])
+async def test_a_client_gone_does_not_cancel_the_commit(resets: bool) -> None:
     journal = CommandedJournal(auto=False)
     async with webhook(journal=journal) as hook:
         async with hook.client() as client:
             await client.send(good("gone"))
             await journal.wait_appended(1)
-        await until(lambda: hook.server.open_connections == 0)
+            if resets:
+                client.reset()
+        if resets:
+            await until(lambda: hook.server.open_connections == 0)
         journal.commit()
         await until(lambda: hook.count("stored", app="") == 1)
         assert [event.id for event in journal.events] == ["gone"]
-        await until(lambda: hook.server.in_flight == 0)
+        await until(lambda: hook.server.in_flight == hook.server.open_connections == hook.load.pushes == 0)
 
 
 async def test_a_failed_commit_gives_every_copy_503() -> None:

@@ -1,8 +1,19 @@
 """Many connections."""
 
 import asyncio
+import io
 import time
 
+import pytest
+from aiohttp import web
+
+from router.clock import SystemClock
+from router.ingress.connection import Connection
+from router.ingress.server import HttpServer, ServerLimits
+from router.settings.address import Address, parse_address
+from router.telemetry import Telemetry
+from router.telemetry.logs import make_logger
+from tests.doubles.raw_http import RawClient, request
 from tests.doubles.sending import counted, good, still_works
 from tests.doubles.waiting import until
 from tests.doubles.webhooks import webhook
@@ -35,3 +46,57 @@ async def test_a_thousand_idle_connections_hold_nothing_up() -> None:
         assert await hook.server.stop_accepting(5) == 0
         for client in clients:
             await client.__aexit__()
+
+
+class BrokenClock(SystemClock):
+    """A clock that can't wait."""
+
+    async def sleep(self, seconds: float) -> None:
+        raise OverflowError("no time")
+
+
+async def nothing(request: web.BaseRequest, connection: Connection) -> web.Response:
+    return web.Response()
+
+
+async def test_a_server_whose_limits_stopped_working_says_so() -> None:
+    out = io.StringIO()
+    telemetry = Telemetry(make_logger("info", "json", out))
+    server = HttpServer("test", nothing, ServerLimits(10, 1.0, 1.0), telemetry, BrokenClock())
+    await server.start(Address("127.0.0.1", 0))
+    with pytest.raises(OverflowError):
+        await server.watch()
+    assert '"worker":"test sweep"' in out.getvalue()
+    await server.close()
+
+
+async def test_watching_ends_with_the_server() -> None:
+    async with webhook() as hook:
+        watching = asyncio.create_task(hook.server.watch())
+        await still_works(hook)
+        assert not watching.done()
+        await hook.server.close()
+        await asyncio.wait([watching], timeout=5)
+        assert watching.cancelled()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+async def test_bound_addresses_are_told(host: str) -> None:
+    telemetry = Telemetry(make_logger("info", "json", io.StringIO()))
+    server = HttpServer("test", nothing, ServerLimits(10, 1.0, 1.0), telemetry, SystemClock())
+    addresses = await server.start(Address(host, 0))
+    assert server.listening
+    for address in addresses:
+        async with RawClient(address) as client:
+            assert (await client.push(request(method="GET"))).status == 200
+    await server.close()
+    assert not server.listening
+
+
+async def test_a_port_in_use_is_an_error() -> None:
+    async with webhook() as hook:
+        telemetry = Telemetry(make_logger("info", "json", io.StringIO()))
+        server = HttpServer("test", nothing, ServerLimits(10, 1.0, 1.0), telemetry, SystemClock())
+        with pytest.raises(OSError, match="in use"):
+            await server.start(parse_address(hook.address))
+        await server.close()
