@@ -65,6 +65,6 @@ def retry_after(value: str | None, now: float) -> float | None:
     try:
         date = parsedate_to_datetime(text)
         seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), MAX_AFTER_SECONDS)

@@ -7,7 +7,6 @@ and may be slow on this event alone, and holding the whole lane for that would l
 """
 
 import os
-import ssl
 
 import aiohttp
 
@@ -49,7 +48,7 @@ def failure(error: BaseException) -> Outcome:
 
 def certificate_text(error: BaseException) -> str:
     """Why a certificate was not accepted, in the TLS library's words, which name no secret."""
-    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "it can't be verified"
+    why = getattr(error, "verify_message", "") or "it can't be verified"
     return f"the receiver's certificate is not accepted: {why}"
 
 

@@ -96,6 +96,8 @@ def test_only_what_may_be_one_events_fault_is_divisible(status: int, after: floa
         ("Fri, 15 Jan 2027 08:00:00 -0000", 0.0),
         ("Fri, 15 Jan 2021 08:00:00 GMT", 0.0),
         ("Fri, 15 Jan 9999 08:00:00 GMT", MAX_AFTER_SECONDS),
+        ("Fri, 15 Jan 99999999999999999999 08:00:00 GMT", None),
+        ("Fri, 15 Jan 2027 08:00:00 +99999999999999999999", None),
     ],
 )
 def test_retry_after_in_all_its_forms(value: str | None, seconds: float | None) -> None:

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from router.clock import SystemClock
 from sinks.contract import DELIVERED, Outcome, Rejected, Retry, Unavailable
-from sinks.http.client import DRAIN_BYTES
+from sinks.http.client import DRAIN_BYTES, Client
+from sinks.http.encode import structured
+from sinks.http.settings import HttpSettings
+from sinks.http.tls import Certificates
 from tests.doubles.receiver import (
     Behaviour,
     Receiver,
@@ -207,13 +211,19 @@ async def test_answers_are_not_quoted_when_that_is_not_wanted(open_sink: OpenSin
     assert outcome == Retry("http_500", "answered 500")
 
 
-async def test_an_unreachable_receiver_and_a_name_that_does_not_resolve(
-    open_sink: OpenSink, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_receiver_that_listens_no_more(open_sink: OpenSink, receiver: Receiver) -> None:
     sink = await open_sink(url=receiver.url, keepalive_seconds=0)
     await receiver.stop()
     [outcome] = await sink.deliver([envelope()])
     assert outcome == Unavailable("connect", "the connection can't be made: Connection refused")
+
+
+async def test_a_client_that_was_closed_is_unavailable(receiver: Receiver) -> None:
+    settings = HttpSettings.model_validate({"type": "http", "url": receiver.url})
+    client = Client(settings, Certificates(settings, SystemClock()), SystemClock())
+    await client.close()
+    answer = await client.post(structured(envelope()), ["e1"])
+    assert isinstance(answer.outcome, Unavailable)
 
 
 async def test_the_environments_proxy_is_not_used(
