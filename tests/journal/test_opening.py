@@ -1,0 +1,57 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from router.journal.contract import JournalOpenError
+from router.journal.opening import explain, open_reader
+from tests.doubles.envelopes import make_envelope
+from tests.journal.books import make_journal, opened
+from tests.journal.processes import start
+
+
+def names(directory: Path) -> set[str]:
+    return {file.name for file in directory.iterdir()}
+
+
+async def test_knows_an_unclean_end(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        assert not journal._unclean
+    process = start(tmp_path, 1)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    async with opened(tmp_path) as journal:
+        assert journal._unclean
+    async with opened(tmp_path) as journal:
+        assert not journal._unclean
+
+
+async def test_a_clean_end_leaves_no_log(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.append(make_envelope(1))
+    assert names(tmp_path) == {"journal.db", "journal.db.lock"}
+
+
+async def test_is_opened_once(tmp_path: Path) -> None:
+    journal = make_journal(tmp_path)
+    await journal.open()
+    with pytest.raises(JournalOpenError, match="opened once"):
+        await journal.open()
+    await journal.close()
+    with pytest.raises(JournalOpenError, match="opened once"):
+        await journal.open()
+
+
+async def test_the_reader_cannot_write(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        reader = open_reader(journal.path)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("DELETE FROM events")
+        reader.close()
+
+
+def test_explains_what_it_cannot_name() -> None:
+    assert "can't open" in str(explain(sqlite3.OperationalError("unable"), Path("x")))
