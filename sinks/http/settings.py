@@ -53,7 +53,7 @@ Statuses = Annotated[StrList, AfterValidator(_checked_statuses)]
 
 
 class HttpSettings(SinkSettings):
-    """Where and how events are posted. What may hold a secret is a SecretStr, the URL included."""
+    """Where and how events are posted. The URL counts as secret too: it is shown without its query."""
 
     url: Annotated[SecretStr, AfterValidator(_checked_url)] = Field(
         description="http:// or https:// address that takes the events."
