@@ -57,13 +57,16 @@ class Worker:
             async with asyncio.timeout(seconds):
                 while not self.idle:
                     await self._settled()
-        if not self.idle:
-            return False
+        if self.idle:
+            self.end()
+        return self.idle
+
+    def end(self) -> None:
+        """End the thread behind all calls so far. A later call starts another."""
         if self._thread is not None:
             self._jobs.put(None)
             self._thread = None
             self._jobs = SimpleQueue()
-        return True
 
     async def _settled(self) -> None:
         if self._last is not None:

@@ -37,22 +37,32 @@ class LiveFile:
         self.size = size
         self.born = born
         self._descriptor = descriptor
+        self._unsynced = 0
 
-    def append(self, data: bytes) -> None:
-        """Write and sync. After an OSError the file is cut back and this object is closed: open it anew.
+    def write(self, data: bytes) -> None:
+        """Append whole lines; they count once synced. After an OSError the file is cut back, and closed: open it anew."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            self._take_back()
+            raise
+        self._unsynced += len(data)
+
+    def sync(self) -> None:
+        """Make what was written durable. After an OSError the file is cut back, and closed: open it anew.
 
         A sync that failed is never tried again on the same descriptor: the kernel may have dropped the pages and said
         so once. The caller's events come again, and are written again.
         """
         try:
-            _write(self._descriptor, data)
             os.fdatasync(self._descriptor)
         except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, self.size)
-            self.close()
+            self._take_back()
             raise
-        self.size += len(data)
+        self.size += self._unsynced
+        self._unsynced = 0
 
     def in_place(self) -> bool:
         """Whether the path still leads here, and nobody else wrote: another program may have moved or cut the file."""
@@ -65,6 +75,11 @@ class LiveFile:
             descriptor, self._descriptor = self._descriptor, -1
             with suppress(OSError):
                 os.close(descriptor)
+
+    def _take_back(self) -> None:
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, self.size)
+        self.close()
 
 
 def open_live(root: Path, relative: str, modes: Modes, now: float, sound: int = 0) -> LiveFile:
@@ -160,12 +175,6 @@ def _leads_to(path: Path, status: os.stat_result) -> bool:
         return os.path.samestat(path.lstat(), status)
     except FileNotFoundError:
         return False
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _mend(descriptor: int, size: int) -> int:

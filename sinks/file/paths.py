@@ -52,16 +52,9 @@ class PathTemplate:
 
     def relative(self, envelope: Envelope, sink: str) -> str:
         """The event's file, relative to the root. Never raises."""
-        date, hour = _date_and_hour(envelope.recordedtime)
-        values = {
-            "date": date,
-            "hour": hour,
-            "app": envelope.appid,
-            "tenant": envelope.tenantkey,
-            "event_type": envelope.type,
-            "sink": sink,
-        }
-        return self._render(tuple(values[name] for name in self.names))
+        recorded = envelope.recordedtime
+        moment = recorded[:13] if recorded.endswith("Z") else recorded
+        return self._render(envelope.type, envelope.appid, envelope.tenantkey, moment, sink)
 
     def over(self, relative: str, now: float) -> bool:
         """Whether the file's date and hour are others than those of `now` (Unix seconds)."""
@@ -77,9 +70,10 @@ class PathTemplate:
         stem = relative.removesuffix(self.extension) if self.extension else relative
         return f"{stem}@{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{count:04d}{self.extension}"
 
-    def _fill(self, values: tuple[str, ...]) -> str:
-        safe = {name: safe_value(value, self._room[name]) for name, value in zip(self.names, values, strict=True)}
-        return self._build(lambda literal: literal, safe.__getitem__)
+    def _fill(self, event_type: str, app: str, tenant: str, moment: str, sink: str) -> str:
+        date, hour = _date_and_hour(moment)
+        values = {"date": date, "hour": hour, "app": app, "tenant": tenant, "event_type": event_type, "sink": sink}
+        return self._build(lambda literal: literal, lambda name: safe_value(values[name], self._room[name]))
 
     def _pattern(self, closed: str = "") -> str:
         seen: set[str] = set()
@@ -145,16 +139,11 @@ def _room(part: list[str]) -> dict[str, int]:
     return {name: free // len(names) for name in names}
 
 
-@lru_cache(maxsize=64)
-def _date_and_hour_of(prefix: str) -> tuple[str, str]:
-    return prefix[:10], prefix[11:13]
-
-
-def _date_and_hour(recorded: str) -> tuple[str, str]:
-    if recorded.endswith("Z"):
-        return _date_and_hour_of(recorded[:13])
+def _date_and_hour(moment: str) -> tuple[str, str]:
+    """Of a time in RFC 3339, or the front of one in UTC; both empty for anything else."""
     try:
-        stamp = datetime.fromisoformat(recorded).astimezone(UTC)
+        stamp = datetime.fromisoformat(moment)
+        stamp = stamp.astimezone(UTC) if stamp.tzinfo else stamp
     except (ValueError, OverflowError):
         return "", ""
     return stamp.strftime("%Y-%m-%d"), stamp.strftime("%H")

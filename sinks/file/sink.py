@@ -21,7 +21,7 @@ CLOSE_SECONDS = 10.0
 class FileSink:
     """Writes in one thread, compresses in another. A scope is a file, by its path below the root."""
 
-    max_events = 500
+    max_events = 2000
     max_bytes = 4 << 20
     concurrency = 1
     keeps_order = True
@@ -55,12 +55,11 @@ class FileSink:
         if not self._open:
             return [Unavailable("closed", "the file sink is not open")] * len(batch)
         parts = by_file(batch, self.scope)
-        results = await self._disk.run(lambda: self._writer.write(parts))
+        failures = await self._disk.run(lambda: self._writer.write(parts))
         outcomes: list[Outcome] = [DELIVERED] * len(batch)
-        for file, failure in results.items():
-            if failure is not None:
-                for index in parts[file].indices:
-                    outcomes[index] = failure
+        for file, failure in failures.items():
+            for index in parts[file].indices:
+                outcomes[index] = failure
         return outcomes
 
     async def close(self) -> None:

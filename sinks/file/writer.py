@@ -16,6 +16,7 @@ from sinks.file.errors import UnfitFileError, unavailable
 from sinks.file.live import LiveFile, Modes, make_root, open_live, sync_folder
 from sinks.file.paths import PathTemplate
 from sinks.file.settings import FileSettings
+from sinks.file.sync import Syncer
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Writer:
         self._open: OrderedDict[str, LiveFile] = OrderedDict()
         self._uses: dict[str, _Use] = {}
         self._next_tending = 0.0
+        self._syncer = Syncer(str(self.root))
 
     def prepare(self) -> None:
         """Make the root folder. Raises OSError."""
@@ -55,18 +57,22 @@ class Writer:
         if len(self._template.parts) == 1 and not os.access(self.root, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "no permission to write there")
 
-    def write(self, parts: Mapping[str, Part]) -> dict[str, Unavailable | None]:
-        """One write and one sync for each file; None where that went well."""
-        results: dict[str, Unavailable | None] = {}
-        for relative, part in parts.items():
-            try:
-                self._append(relative, part.data)
-                results[relative] = None
-            except (OSError, UnfitFileError) as error:
-                self._let_go(relative)
-                results[relative] = unavailable(error, str(self.root / relative), relative)
+    def write(self, parts: Mapping[str, Part]) -> dict[str, Unavailable]:
+        """One write and one sync for each file; what failed, by file."""
+        errors: dict[str, OSError | UnfitFileError] = {}
+        names = list(parts)
+        for start in range(0, len(names), self._settings.max_open_files):
+            written: dict[str, LiveFile] = {}
+            for relative in names[start : start + self._settings.max_open_files]:
+                try:
+                    written[relative] = self._append(relative, parts[relative].data)
+                except (OSError, UnfitFileError) as error:
+                    errors[relative] = error
+            errors |= self._syncer.sync(written)
+        for relative in errors:
+            self._let_go(relative)
         self.tend()
-        return results
+        return {name: unavailable(error, str(self.root / name), name) for name, error in errors.items()}
 
     def tend(self, *, now_please: bool = False) -> None:
         """Close files that are too old or whose time is over, let go of idle ones; errors wait for the next time."""
@@ -86,15 +92,17 @@ class Writer:
         self.tend(now_please=True)
         for relative in list(self._open):
             self._let_go(relative)
+        self._syncer.close()
 
-    def _append(self, relative: str, data: bytes) -> None:
+    def _append(self, relative: str, data: bytes) -> LiveFile:
         file = self._file(relative)
         if self._outgrown(file, self._uses[relative].born, len(data)):
             with suppress(OSError):
                 self._retire(relative)
             file = self._file(relative)
-        file.append(data)
+        file.write(data)
         self._uses[relative].written = self._clock.wall()
+        return file
 
     def _outgrown(self, file: LiveFile, born: float, more: int) -> bool:
         limit, age = self._settings.max_bytes, self._settings.max_age_seconds

@@ -8,10 +8,15 @@ import cramjam
 import pytest
 
 from sinks.file.compress import Method, compress, walk
-from sinks.file.live import Modes, open_live
+from sinks.file.live import LiveFile, Modes, open_live
 from tests.doubles.disk import files_no_longer_than
 
 CONTENT = b"".join(b'{"number":%d}\n' % number for number in range(300_000))
+
+
+def add(file: LiveFile, data: bytes) -> None:
+    file.write(data)
+    file.sync()
 
 
 def never() -> bool:
@@ -76,7 +81,7 @@ def test_what_a_kill_left_half_done_is_done_again(tmp_path: Path, method: Method
 
 def test_a_file_that_somebody_holds_is_left_alone(tmp_path: Path) -> None:
     file = open_live(tmp_path, "a@1.jsonl", Modes(0o640, 0o750), 0.0)
-    file.append(b"{}\n")
+    add(file, b"{}\n")
     assert not compress(file.path, "gzip", 0o600, never)
     assert file.path.read_bytes() == b"{}\n"
     file.close()

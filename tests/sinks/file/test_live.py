@@ -20,11 +20,16 @@ def opened(root: Path, relative: str = "a.jsonl", now: float = 1000.0) -> LiveFi
     return open_live(root, relative, MODES, now)
 
 
+def add(file: LiveFile, data: bytes) -> None:
+    file.write(data)
+    file.sync()
+
+
 def test_lines_are_appended_and_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = FailingDisk(monkeypatch)
     file = opened(tmp_path)
-    file.append(b'{"a":1}\n')
-    file.append(b'{"a":2}\n')
+    add(file, b'{"a":1}\n')
+    add(file, b'{"a":2}\n')
     assert disk.synced == [8, 16]
     assert (tmp_path / "a.jsonl").read_bytes() == b'{"a":1}\n{"a":2}\n'
     file.close()
@@ -40,6 +45,15 @@ def test_folders_and_files_are_made_with_their_modes(tmp_path: Path) -> None:
     path = tmp_path / "deep/root/x/y/a.jsonl"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in list(path.parents)[:4]} == {0o750}
+
+
+def test_the_mode_is_the_one_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        opened(tmp_path).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.jsonl").stat().st_mode) == 0o640
 
 
 def test_a_new_name_is_made_durable_with_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +75,7 @@ def test_what_a_crash_left_torn_is_cut(tmp_path: Path, mended: bytes, torn: byte
     (tmp_path / "a.jsonl").write_bytes(mended + torn)
     file = opened(tmp_path)
     assert (tmp_path / "a.jsonl").read_bytes() == mended
-    file.append(b'{"a":9}\n')
+    add(file, b'{"a":9}\n')
     file.close()
     assert (tmp_path / "a.jsonl").read_bytes() == mended + b'{"a":9}\n'
 
@@ -96,13 +110,13 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path, content: bytes) -
 
 def test_a_write_that_only_half_fits_is_taken_back(tmp_path: Path) -> None:
     file = opened(tmp_path)
-    file.append(b'{"a":1}\n')
+    add(file, b'{"a":1}\n')
     with files_no_longer_than(12), pytest.raises(OSError, match="large") as error:
-        file.append(b'{"a":2}\n')
+        add(file, b'{"a":2}\n')
     assert error.value.errno == errno.EFBIG
     assert (tmp_path / "a.jsonl").read_bytes() == b'{"a":1}\n'
     again = opened(tmp_path)
-    again.append(b'{"a":2}\n')
+    add(again, b'{"a":2}\n')
     again.close()
     assert (tmp_path / "a.jsonl").read_bytes() == b'{"a":1}\n{"a":2}\n'
 
@@ -110,13 +124,13 @@ def test_a_write_that_only_half_fits_is_taken_back(tmp_path: Path) -> None:
 def test_after_a_failed_sync_the_descriptor_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = FailingDisk(monkeypatch)
     file = opened(tmp_path)
-    file.append(b'{"a":1}\n')
+    add(file, b'{"a":1}\n')
     disk.syncs = [errno.EIO]
     with pytest.raises(OSError, match="Input/output"):
-        file.append(b'{"a":2}\n')
+        add(file, b'{"a":2}\n')
     assert (tmp_path / "a.jsonl").read_bytes() == b'{"a":1}\n'
     with pytest.raises(OSError, match="Bad file descriptor"):
-        file.append(b'{"a":2}\n')
+        add(file, b'{"a":2}\n')
     assert (tmp_path / "a.jsonl").read_bytes() == b'{"a":1}\n'
 
 
@@ -176,7 +190,7 @@ def test_a_pipe_or_a_folder_in_the_way_is_refused(tmp_path: Path) -> None:
 def test_it_notices_when_others_move_or_cut_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     file = opened(tmp_path)
-    file.append(b'{"a":1}\n')
+    add(file, b'{"a":1}\n')
     assert file.in_place()
     os.truncate(path, 0)
     assert not file.in_place()

@@ -65,7 +65,7 @@ def test_the_event_gives_the_values() -> None:
         ("2026-01-31T23:30:00Z", "2026-01-31T23"),
         ("nonsense", "%emptyT%empty"),
         ("../../etc/passwd", "%emptyT%empty"),
-        ("../../etc/passwdZ", "%2E.%2F..%2Fetc%2FTas"),
+        ("../../etc/passwdZ", "%emptyT%empty"),
     ],
 )
 def test_date_and_hour_are_those_of_utc(recorded: str, expected: str) -> None:

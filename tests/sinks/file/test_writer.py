@@ -1,5 +1,6 @@
 import errno
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ class Bench:
 
     def write(self, *events: Envelope) -> list[Unavailable]:
         parts = by_file(events, lambda event: self.settings.template.relative(event, "archive"))
-        return [failure for failure in self.writer.write(parts).values() if failure]
+        return list(self.writer.write(parts).values())
 
     def names(self) -> list[str]:
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
@@ -167,6 +168,26 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path, monkeypatch: pytest.
     disk.room = None
     assert bench.write(make_envelope(2), make_envelope(3)) == []
     assert bench.ids(bench.names()[0]) == [1, 2, 3]
+
+
+def test_one_failed_sync_of_many_concerns_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, disk = Bench(tmp_path), FailingDisk(monkeypatch)
+    disk.syncs = [errno.EIO]
+    (failure,) = bench.write(*(make_envelope(n, type_=str(n % 9)) for n in range(18)))
+    assert failure.reason == "disk_error"
+    assert sorted(len(bench.ids(name)) for name in bench.names()) == [0] + [2] * 8
+
+
+def test_its_threads_end_with_it(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    bench = Bench(tmp_path)
+    bench.write(*(make_envelope(n, type_=str(n)) for n in range(9)))
+    started = set(threading.enumerate()) - before
+    assert 1 < len(started) <= 4
+    bench.writer.close()
+    for thread in started:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
