@@ -32,7 +32,7 @@ def load(environ: Mapping[str, str], read_file: Callable[[str], str] = read_valu
         data_dir = root.data_dir if root else tree.get("data_dir", "data")
         sinks = _default_sink(env, str(data_dir))
     _check_addresses(env, tree, apps)
-    env.faults.extend(map(partial(_unknown, env), env.unknown()))
+    env.faults.extend(filter(None, map(partial(_unknown, env), env.unknown())))
     if env.faults or root is None:
         raise SettingsError(sorted(env.faults))
     return root.model_copy(update={"apps": apps, "sinks": sinks})
@@ -145,8 +145,8 @@ def _address(text: str) -> Address | None:
         return None  # switched off, or reported where it was validated
 
 
-def _unknown(env: Environment, variable: str) -> Fault:
-    """Why a variable isn't known, and what it was probably meant to be."""
+def _unknown(env: Environment, variable: str) -> Fault | None:
+    """Why a variable isn't known, and what it was probably meant to be. None where that can't be told."""
     for kind, declared in (("app", APPS), ("sink", SINKS)):
         prefix = join(PREFIX, kind) + "__"
         name, separator, _ = variable.removeprefix(prefix).partition("__")
@@ -161,7 +161,9 @@ def _unknown(env: Environment, variable: str) -> Fault:
     return Fault(variable, "is not a setting", did_you_mean(variable, env.known()))
 
 
-def _undeclared(env: Environment, variable: str, name: str, declared: str) -> Fault:
+def _undeclared(env: Environment, variable: str, name: str, declared: str) -> Fault | None:
+    if declared in env.faulty and not env.raw(declared):
+        return None  # the file that declares the names can't be read: that is the one fault to mend
     names = [other.upper() for other in env.raw(declared).replace("\n", ",").split(",") if other.strip()]
     close = nearest(name, names)
     better = f"did you mean {variable.replace(name, close, 1)}?" if close else f"add {name.lower()} to {declared}"

@@ -10,6 +10,7 @@ from sinks.file.settings import FileSettings
 from sinks.http.settings import HttpSettings
 from tests.doubles.plugin import install
 
+KEYS = {"SINK": {"FER_APP__ENCRYPT_KEY": "k"}, "APP": {}}
 MEMORY = {"FER_SINKS": "m", "FER_SINK__M__TYPE": "memory"}
 
 
@@ -41,7 +42,9 @@ def test_default_files_follow_the_data_directory() -> None:
 
 
 def test_data_directory_that_no_path_template_can_hold_is_a_fault_not_a_crash() -> None:
-    assert "FER_DATA_DIR" in "".join(faults({"FER_DATA_DIR": "/srv/{oops"}))
+    assert list(faults({"FER_DATA_DIR": "/srv/{oops"})) == ["FER_DATA_DIR"]
+    assert list(faults({"FER_DATA_DIR": "/srv/{date}"})) == ["FER_DATA_DIR"]
+    assert str(load({**MEMORY, "FER_DATA_DIR": "/srv/{date}"}).data_dir) == "/srv/{date}"
 
 
 def test_other_variables_are_nobodys_business() -> None:
@@ -268,7 +271,15 @@ def test_fault_in_a_value_from_a_file_names_the_variable_that_was_set(tmp_path: 
 def test_file_that_is_not_there_is_one_fault_with_variable_and_path() -> None:
     found = faults({**MEMORY, "FER_LISTEN": ":8080", "FER_APP__ENCRYPT_KEY_FILE": "/nowhere/key"})
     assert list(found) == ["FER_APP__ENCRYPT_KEY_FILE"]
-    assert "/nowhere/key" in found["FER_APP__ENCRYPT_KEY_FILE"].problem
+    assert "no file /nowhere/key" in found["FER_APP__ENCRYPT_KEY_FILE"].problem
+    found = faults({**MEMORY, "FER_LISTEN": ":8080", "FER_APP__VERIFICATION_TOKEN_FILE": "/nowhere/token"})
+    assert list(found) == ["FER_APP__VERIFICATION_TOKEN_FILE"]
+
+
+@pytest.mark.parametrize("kind", ["SINK", "APP"])
+def test_names_that_cannot_be_read_are_the_only_fault(kind: str) -> None:
+    found = faults({"FER_LISTEN": ":8080", f"FER_{kind}S_FILE": "/nowhere", f"FER_{kind}__A__TYPE": "x", **KEYS[kind]})
+    assert list(found) == [f"FER_{kind}S_FILE"]
 
 
 def test_value_and_file_together() -> None:
