@@ -137,7 +137,7 @@ def check_header(path: Path) -> None:
 
 
 def check_whole(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
-    """Check an empty-logged database: its length, free list, tables, the ends of each table; thorough: every page.
+    """Check a database whose log is empty: its length, tables, the ends of each table; thorough: every page.
 
     Raises JournalOpenError, sqlite3.Error.
     """
@@ -148,7 +148,6 @@ def check_whole(connection: sqlite3.Connection, path: Path, *, thorough: bool) -
     missing = [table for table in schema.TABLES if table not in names]
     if missing:
         raise damaged(path, f"without table {missing[0]}")
-    check_free_list(path, pages)
     for table in schema.TABLES:
         key = "rowid" if table in ("events", "dead_letters", "state") else "1"
         for way in ("ASC", "DESC"):
@@ -161,8 +160,9 @@ def check_whole(connection: sqlite3.Connection, path: Path, *, thorough: bool) -
             raise damaged(path, verdict)
 
 
-def check_free_list(path: Path, pages: int) -> None:
-    """Walk the trunk pages of the free list. Raises JournalOpenError, OSError."""
+def check_free_list(path: Path) -> None:
+    """Walk the trunk pages of the free list, while no connection is open. Raises JournalOpenError, OSError."""
+    pages = path.stat().st_size // schema.PAGE_SIZE
     with path.open("rb") as file:
         file.seek(32)
         trunk, total = struct.unpack(">II", file.read(8))

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from router.journal import ballast, guard, schema
@@ -27,15 +28,12 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, bool]:
         unclean = log.exists() and log.stat().st_size > 0
     except OSError as error:
         raise JournalOpenError(f"can't open {path}: {error.strerror}") from error
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64, timeout=5)
     try:
-        _prepare(connection, path, unclean=unclean)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise explain(error, path) from error
-        raise
-    return connection, unclean
+        if _prepare(path, unclean=unclean):
+            guard.check_free_list(path)
+        return _connect(path), unclean
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -60,17 +58,37 @@ def explain(error: sqlite3.Error, path: Path) -> JournalOpenError:
     return JournalOpenError(f"can't open {path}: {error}")
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> None:
-    version = schema.check_identity(connection, path)
-    schema.configure(connection)
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64, timeout=5)
+    try:
+        version = schema.check_identity(connection, path)
+        schema.configure(connection)
+        _check_mode(connection, path)
+        schema.migrate(connection, version)
+        guard.sync_directory(path.parent)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_mode(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         raise JournalOpenError(f"the file system of {path} can't hold a write-ahead log: use a local disk")
-    schema.migrate(connection, version)
-    guard.sync_directory(path.parent)
-    if not _checkpoint(connection, path):
-        return  # no space to bring the log into the file: what is there can still be delivered
-    bound = guard.UNCLEAN_CHECK_BYTES if unclean else guard.QUICK_CHECK_BYTES
-    guard.check_whole(connection, path, thorough=path.stat().st_size <= bound)
+
+
+def _prepare(path: Path, *, unclean: bool) -> bool:
+    """Migrate and check on a connection that is closed before anything else opens the file; False when out of space.
+
+    A file opened and closed beside SQLite's takes its locks away (POSIX), and the next program to look at the journal
+    would take it for abandoned and delete its log.
+    """
+    with closing(_connect(path)) as connection:
+        if not _checkpoint(connection, path):
+            return False  # what is there can still be delivered
+        bound = guard.UNCLEAN_CHECK_BYTES if unclean else guard.QUICK_CHECK_BYTES
+        guard.check_whole(connection, path, thorough=path.stat().st_size <= bound)
+    return True
 
 
 def _checkpoint(connection: sqlite3.Connection, path: Path) -> bool:

@@ -1,4 +1,6 @@
+import asyncio
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,28 @@ async def test_a_clean_end_leaves_no_log(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         await journal.append(make_envelope(1))
     assert names(tmp_path) == {"journal.db", "journal.db.lock"}
+
+
+LOOK = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+print(*db.execute("SELECT count(*) FROM events").fetchone())
+db.close()
+"""
+
+
+async def test_somebody_who_looks_into_it_meanwhile_harms_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        for number in range(3):
+            await journal.append(make_envelope(number))
+            looker = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", LOOK, str(journal.path), stdout=asyncio.subprocess.PIPE
+            )
+            output, _ = await looker.communicate()
+            assert output == b"%d\n" % (number + 1)
+            assert "journal.db-wal" in names(tmp_path), "the looker took the journal for abandoned"
+    async with opened(tmp_path) as journal:
+        assert len(await journal.read(0, 10, 1 << 30)) == 3
 
 
 async def test_is_opened_once(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ SIZE = len(EVENT.json)
 @given(
     commits=st.lists(st.integers(1, 20), max_size=30),
     max_events=st.integers(1, 50),
-    after=st.integers(0, 400),
+    behind=st.integers(-3, 60),
     limit=st.integers(1, 50),
 )
 def test_gives_what_follows_or_says_that_it_has_not_all(
-    commits: list[int], max_events: int, after: int, limit: int
+    commits: list[int], max_events: int, behind: int, limit: int
 ) -> None:
     tail = Tail(10, max_events, 1 << 30)
     head = 10
@@ -26,6 +26,7 @@ def test_gives_what_follows_or_says_that_it_has_not_all(
         assert len(tail) <= max_events
         assert len(tail._records) <= 2 * max_events + 20
     assert tail.head == head
+    after = head - behind
     found = tail.read(after, limit, 1 << 30)
     if after >= head:
         assert found == []

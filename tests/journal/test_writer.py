@@ -8,11 +8,11 @@ import pytest
 
 from router.journal.contract import JournalFailedError
 from tests.doubles.envelopes import make_envelope
+from tests.journal.appender import AT_ONCE
 from tests.journal.books import opened
 from tests.journal.processes import start, traced
 
 MANY = 1 << 30
-_SYNCED = re.compile(r"(fdatasync|fsync)\(\d+\) += 0|<\.\.\. (fdatasync|fsync) resumed>.*= 0")
 
 
 async def stored(directory: Path) -> list[str]:
@@ -30,19 +30,20 @@ def test_syncs_before_it_says_durable_and_less_often_than_it_says_so(tmp_path: P
     trace = traced(tmp_path / "data", tmp_path / "log", 600)
     assert trace.returncode == 0
     assert sorted(trace.durable()) == list(range(1, 601))
+    opened_log = [re.match(r"openat\(.*journal\.db-wal.*O_RDWR.*= (\d+)$", call) for call in trace.calls]
+    logs = [found[1] for found in opened_log if found is not None]
+    synced = re.compile(rf"(fdatasync|fsync)\({logs[0]}\) += 0$|<\.\.\. (fdatasync|fsync) resumed>.* = 0$")
     first = next(i for i, call in enumerate(trace.calls) if call.startswith("write(1,"))
-    begin = max(i for i in range(first) if "journal.db-wal" in trace.calls[i])
-    assert any(_SYNCED.match(call) for call in trace.calls[begin:first]), "an append was announced before any sync"
-    groups = 0
-    synced = False
-    for call in trace.calls[begin:]:
-        if _SYNCED.match(call):
-            synced = True
+    written = next(i for i, call in enumerate(trace.calls) if f"pwrite64({logs[0]}," in call)
+    assert any(synced.match(call) for call in trace.calls[written:first]), "announced before any sync of the log"
+    said_since = most = syncs = 0
+    for call in trace.calls[written:]:
+        if synced.match(call):
+            syncs, said_since = syncs + 1, 0
         elif call.startswith("write(1,"):
-            groups += synced
-            synced = False
-    syncs = sum(bool(_SYNCED.match(call)) for call in trace.calls[begin:])
-    assert groups >= 600 / 32
+            said_since += 1
+            most = max(most, said_since)
+    assert most <= 2 * AT_ONCE, "more was announced between two syncs than two commits can hold"
     assert syncs < 600 / 4, "commits aren't shared"
 
 
