@@ -6,7 +6,7 @@ as one: joined by a byte (0x1E) that no JSON can hold.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 CHUNK_EVENTS = 1000
 CHUNK_BYTES = 8 << 20
+SEPARATOR = b"\x1e"
 
 _SIZES = (
     "SELECT count(*), sum(length(body)) FROM (SELECT body FROM events WHERE position > ? ORDER BY position LIMIT ?)"
@@ -104,7 +105,20 @@ def read_events(db: sqlite3.Connection, after: int, limit: int, max_bytes: int) 
         positions = range(first, last + 1)
     else:
         positions = orjson.loads(db.execute(_POSITIONS, (after, count)).fetchone()[0])
-    return [Record(*pair) for pair in zip(positions, map(Envelope.from_json, bodies.split(b"\x1e")), strict=True)]
+    texts = bodies.split(SEPARATOR)
+    try:
+        return [Record(*pair) for pair in zip(positions, map(Envelope.from_json, texts), strict=True)]
+    except ValueError as error:
+        raise ValueError(f"{_first_damaged(positions, texts)} is damaged: {error}") from error
+
+
+def _first_damaged(positions: Sequence[int], texts: Sequence[bytes]) -> str:
+    for position, text in zip(positions, texts, strict=False):
+        try:
+            Envelope.from_json(text)
+        except ValueError:
+            return f"the event at position {position}"
+    return f"an event at positions {positions[0]} to {positions[-1]}"
 
 
 def read_parked(
@@ -126,7 +140,7 @@ def read_parked(
     parked = [Parked(*row) for row in orjson.loads(rows)]
     if not parked:
         return []
-    return list(zip(parked, map(Envelope.from_json, bodies.split(b"\x1e")), strict=True))
+    return list(zip(parked, map(Envelope.from_json, bodies.split(SEPARATOR)), strict=True))
 
 
 def read_heads(db: sqlite3.Connection, lane: str, limit: int) -> list[KeyHead]:

@@ -54,8 +54,12 @@ async def test_a_line_break_between_tokens_harms_nothing(tmp_path: Path) -> None
 
 async def test_a_damaged_body_is_an_error_and_not_skipped(journal: SqliteJournal) -> None:
     await journal._group.control(lambda db: db.execute("UPDATE events SET body = x'7b' WHERE position = 2").rowcount)
+    with pytest.raises(JournalError, match=r"can.t read .* position 2 is damaged"):
+        await journal.read(0, 10, MANY)
+    await journal._group.control(lambda db: db.execute("UPDATE events SET body = x'1e' WHERE position = 2").rowcount)
     with pytest.raises(JournalError, match="can't read"):
         await journal.read(0, 10, MANY)
+    assert len(await journal.read(2, 10, MANY)) == 10
 
 
 async def test_parked_events_of_many_keys_come_back_bounded(journal: SqliteJournal) -> None:
