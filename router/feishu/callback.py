@@ -152,8 +152,8 @@ def _misshapen(detail: str, document: dict[str, Any], arrival: Arrival) -> FlawE
 
 
 def _carries_token(keyring: Keyring, document: dict[str, Any] | None) -> bool:
-    """Whether a push that needs no signature, as there is no Encrypt Key, has proven itself by its token."""
-    if document is None or keyring.ciphers:
+    """Whether a push that needs no signature (unsigned ones get no further where there is a key) brings the token."""
+    if document is None:
         return False
     header = document.get("header")
     holder = header if "schema" in document and isinstance(header, dict) else document

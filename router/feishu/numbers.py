@@ -29,7 +29,7 @@ def has_float(document: Any) -> bool:
 
 
 def parse_exactly(text: bytes) -> Any:
-    """Parse JSON that orjson has already taken, keeping the digits of floats and of integers beyond 64 bits as they came."""
+    """Parse JSON that orjson has already taken (so no number exceeds a double), keeping the digits of floats and of integers beyond 64 bits as they came."""
     return json.loads(text, parse_float=_verbatim, parse_int=_integer)
 
 
@@ -42,6 +42,6 @@ def _verbatim(digits: str) -> Fragment:
 
 
 def _integer(digits: str) -> int | Fragment:
-    if len(digits) <= 20 and -(1 << 63) <= (number := int(digits)) < 1 << 64:
+    if -(1 << 63) <= (number := int(digits)) < 1 << 64:
         return number
     return Fragment(digits.encode())

@@ -102,6 +102,13 @@ def test_every_digit_of_a_number_survives(number: str, type_: str) -> None:
     assert Decimal(json.loads(envelope.json, parse_float=Decimal)["data"]["x"]) == Decimal(number)
 
 
+@pytest.mark.parametrize("where", ["header", "top"])
+def test_every_digit_of_a_number_beside_the_event_survives(where: str) -> None:
+    push = v2(EVENT, n="@") if where == "header" else {"n": "@"} | v2(EVENT)
+    envelope = envelope_of(json.dumps(push, separators=(",", ":")).replace('"@"', "1.10").encode())
+    assert '"n":1.10' in envelope.document()["feishuheader"]
+
+
 @given(st.decimals(allow_nan=False, allow_infinity=False), st.integers())
 def test_any_number_survives(fraction: Decimal, whole: int) -> None:
     text = f"{fraction:f}"[:300]

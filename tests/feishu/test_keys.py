@@ -16,6 +16,9 @@ def test_every_token_counts_and_nothing_else() -> None:
     assert RING.knows("t2")
     for other in ("", "t", "T1", "t1 ", None, 1, ["t1"], {"t1": 1}, "\ud800"):
         assert not RING.knows(other)
+    assert Keyring([], ["a-long-token-1"]).knows("a-long-token-1")
+    for other in ("a-long-token-2", "a-long-token-", "a-long-token-1x"):
+        assert not Keyring([], ["a-long-token-1"]).knows(other)
     assert not Keyring([], []).knows("")
     assert not Keyring([""], [""]).has_tokens
 

@@ -16,6 +16,7 @@ def test_an_event_is_taken_by_who_has_the_same_secrets(key: str, token: str) -> 
     for secret in (key, ""):
         body, headers = push.build(fresh(sample("corehr.department.updated_v2"), NOW, token), secret, NOW)
         assert isinstance(receive(Keyring([secret], [token]), "", CIMultiDict(headers), body, NOW), Event)
+        assert headers["Content-Type"] == "application/json;charset=utf-8"
         assert all((name in headers) == bool(secret) for name in (TIMESTAMP, NONCE, SIGNATURE))
 
 
