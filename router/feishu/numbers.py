@@ -29,7 +29,10 @@ def has_float(document: Any) -> bool:
 
 
 def parse_exactly(text: bytes) -> Any:
-    """Parse JSON that orjson has already taken (so no number exceeds a double), keeping the digits of floats and of integers beyond 64 bits as they came."""
+    """Parse JSON, keeping the digits of floats and of integers beyond 64 bits as they came.
+
+    For text that orjson has already taken: no number in it is beyond a double, nothing nests too deep.
+    """
     return json.loads(text, parse_float=_verbatim, parse_int=_integer)
 
 
