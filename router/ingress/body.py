@@ -48,7 +48,6 @@ async def _answer_expectation(request: web.BaseRequest) -> None:
     if expectation.lower() != "100-continue":
         raise BodyError(EXPECTATION)
     await request.writer.write(CONTINUE)
-    request.writer.output_size = 0  # or aiohttp takes the interim answer for the beginning of the final one
 
 
 async def _next_chunk(content: StreamReader) -> bytes:

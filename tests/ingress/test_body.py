@@ -4,6 +4,8 @@ import asyncio
 import gzip
 import time
 
+import pytest
+
 from tests.doubles import pushes
 from tests.doubles.commanded_journal import CommandedJournal
 from tests.doubles.raw_http import request
@@ -64,7 +66,29 @@ async def test_a_body_in_pieces_is_taken_and_the_connection_lives_on() -> None:
             for at in range(0, len(data), 50_000):
                 await client.send(data[at : at + 50_000])
             assert (await client.answer()).status == 200
-        assert len(journal.events) == 3
+        assert (len(journal.events), hook.load.bytes) == (3, 0)
+
+
+async def test_the_pieces_of_a_body_are_not_taken_for_the_next_head() -> None:
+    data = good()
+    async with webhook(read_timeout_seconds=0.2) as hook, hook.client() as client:
+        await client.send(data[:-50])
+        await until(lambda: hook.server.in_flight == 1)
+        await client.send(data[-50:])
+        assert (await client.answer()).status == 200
+        with pytest.raises(TimeoutError):  # no 408 although the time of a head has passed
+            await client.answer(patience=0.5)
+        assert (await client.push(good("next"))).status == 200
+
+
+async def test_an_answer_before_the_body_ends_the_connection() -> None:
+    data = good(path="/elsewhere")
+    async with webhook() as hook, hook.client() as client:
+        await client.send(data[:-50])
+        answer = await client.answer()
+        assert (answer.status, answer.headers["connection"]) == (404, "close")
+        await client.send(data[-50:])
+        assert await client.rest() == b""
 
 
 async def test_a_body_that_does_not_complete_is_408() -> None:

@@ -26,7 +26,7 @@ garbage = st.one_of(
 
 
 @pytest.mark.asyncio(loop_factories=["uvloop"])
-async def test_any_bytes(caplog: pytest.LogCaptureFixture) -> None:
+async def test_any_bytes() -> None:
     journal = CommandedJournal()
     async with webhook(journal=journal, read_timeout_seconds=0.2, trusted_proxies=["127.0.0.0/8"]) as hook:
         tried: list[tuple[bytes, bool]] = []
@@ -46,4 +46,3 @@ async def test_any_bytes(caplog: pytest.LogCaptureFixture) -> None:
         await until(lambda: hook.server.open_connections == 0)
         assert hook.server.in_flight == hook.load.bytes == hook.load.pushes == 0
         assert "worker_crashed" not in hook.log.getvalue()
-        assert [record.getMessage() for record in caplog.records] == [], "nothing went wrong behind our back either"

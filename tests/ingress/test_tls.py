@@ -8,7 +8,9 @@ import trustme
 
 from router.ingress.tls import TlsError, server_context
 from router.settings.model import TlsSettings
+from tests.doubles.commanded_journal import CommandedJournal
 from tests.doubles.sending import good
+from tests.doubles.waiting import until
 from tests.doubles.webhooks import settings, webhook
 
 CA = trustme.CA()
@@ -40,6 +42,18 @@ async def test_pushes_over_tls(files: tuple[Path, Path]) -> None:
             client.writer.transport.abort()
         async with hook.client(tls=client_context()) as client:
             assert (await client.push(good("after"))).status == 200
+
+
+async def test_a_peer_that_ends_its_side_over_tls_is_ended(files: tuple[Path, Path]) -> None:
+    journal = CommandedJournal(auto=False)
+    async with webhook(settings(tls=TlsSettings(cert_file=files[0], key_file=files[1])), journal) as hook:
+        async with hook.client(tls=client_context()) as client:
+            await client.send(good())
+            await journal.wait_appended(1)
+            client.writer.close()
+            await until(lambda: hook.server.open_connections == 0)
+        journal.commit()
+        await until(lambda: hook.count("stored", app="") == 1)
 
 
 async def test_old_tls_is_refused(files: tuple[Path, Path]) -> None:
