@@ -29,7 +29,9 @@ def test_the_sink_finds_the_broker() -> None:
     services = compose()["services"]
     listener = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].removeprefix("PLAINTEXT://")
     assert services["router"]["environment"]["FER_SINK__BUS__BOOTSTRAP_SERVERS"] == listener
-    assert listener.partition(":")[0] in services
+    host, _, port = listener.partition(":")
+    assert host in services
+    assert f"PLAINTEXT://:{port}" in services["kafka"]["environment"]["KAFKA_LISTENERS"].split(",")
 
 
 def test_secrets_and_volumes_are_declared() -> None:

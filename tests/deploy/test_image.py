@@ -140,6 +140,7 @@ def test_the_image_says_what_it_is(image: Image) -> None:
     assert image.config["Volumes"].keys() == {"/data"}
     assert image.config["StopSignal"] == "SIGTERM"
     assert image.config["User"].replace(":", "").isdigit()
+    assert (image.root / "data").stat().st_uid == int(image.user)  # what a new volume begins with
     assert image.config["Labels"]["org.opencontainers.image.title"] == "feishu-event-router"
 
 
