@@ -53,9 +53,9 @@ def receive(
         if doubt is not None:
             return Refused(401, doubt)
         _check_depth(plaintext, document, min(max_depth, DEEPEST))
-        arrival = Arrival(plaintext, now, keyring.app_id, headers.get("traceparent"), headers.get(OLD_CARD_ID))
+        arrival = Arrival(plaintext, now, keyring.app_id, headers.get("traceparent"))
         if card:
-            return Event(envelopes.from_old_card(document, arrival), callback=True)
+            return Event(envelopes.from_old_card(document, arrival, headers.get(OLD_CARD_ID)), callback=True)
         return _event(keyring, document, arrival)
     except FlawError as flaw:
         if signer is not None or (flaw.step == "envelope" and _carries_token(keyring, flaw.document)):

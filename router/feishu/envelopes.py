@@ -23,15 +23,14 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 class Arrival(NamedTuple):
     """What is known of a push besides its document.
 
-    plaintext: the document's JSON; now: Unix seconds; app_id: stands in where the push names none; traceparent,
-    refresh_token: the headers as they came.
+    plaintext: the document's JSON; now: Unix seconds; app_id: stands in where the push names none; traceparent: the
+    header as it came.
     """
 
     plaintext: bytes
     now: float
     app_id: str
     traceparent: str | None = None
-    refresh_token: str | None = None
 
 
 class _Facts(NamedTuple):
@@ -96,14 +95,14 @@ def from_v1(document: dict[str, Any], arrival: Arrival) -> Envelope:
     return _assemble(facts, event, data, document, arrival)
 
 
-def from_old_card(document: dict[str, Any], arrival: Arrival) -> Envelope:
-    """Old card callback: the flat body is the data. It has no id but a header, no time, no app. Consumes the document."""
+def from_old_card(document: dict[str, Any], arrival: Arrival, id_: str | None) -> Envelope:
+    """Old card callback: the flat body is the data; id_: the header that serves as one. Consumes the document."""
     if has_float(document):
         document = parse_exactly(arrival.plaintext)
     document.pop("token", None)
-    token, tenant_key = arrival.refresh_token, document.get("tenant_key")
+    tenant_key = document.get("tenant_key")
     facts = _Facts(
-        token if is_attribute(token) else "",
+        id_ if is_attribute(id_) else "",
         OLD_CARD,
         "1.0",
         "",

@@ -1,4 +1,4 @@
-"""Feishu's times as RFC 3339. Seconds are cached: the pushes of one moment share them."""
+"""Feishu's times as RFC 3339. What is the same for the pushes of one moment is cached."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -7,8 +7,7 @@ from typing import Any
 
 def recorded(now: float) -> str:
     """The router's own reading (Unix seconds), in milliseconds."""
-    milliseconds = int(now * 1000)
-    return f"{_seconds(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+    return _milliseconds(int(now * 1000))
 
 
 def created(value: Any) -> tuple[str, int] | None:
@@ -35,6 +34,11 @@ def pushed(value: Any) -> str | None:
         return None
     digits = fraction[:6].ljust(3 if len(fraction) <= 3 else 6, "0")
     return f"{_seconds(int(seconds))}.{digits}Z"
+
+
+@lru_cache(maxsize=256)
+def _milliseconds(unix: int) -> str:
+    return f"{_seconds(unix // 1000)}.{unix % 1000:03d}Z"
 
 
 @lru_cache(maxsize=256)
