@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -141,6 +142,21 @@ def test_two_never_write_to_the_same_file(tmp_path: Path) -> None:
     assert error.value.reason == "locked"
     first.close()
     opened(tmp_path).close()
+
+
+def test_a_file_closed_by_others_while_we_open_it_is_not_taken_for_the_live_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    lock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        path.rename(tmp_path / "a@1.jsonl")
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(UnfitFileError, match="has just closed this file"):
+        opened(tmp_path)
 
 
 def test_another_process_is_kept_out_too(tmp_path: Path) -> None:

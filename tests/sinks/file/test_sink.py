@@ -125,6 +125,18 @@ async def test_what_an_earlier_run_left_is_taken_up(tmp_path: Path) -> None:
     await sink.close()
 
 
+async def test_a_long_compression_holds_up_no_close(tmp_path: Path) -> None:
+    large = tmp_path / "x@20260131T235958Z-0001.jsonl"
+    large.touch()
+    os.truncate(large, 2 << 30)
+    sink = FileSink("archive", settings(tmp_path, "x.jsonl", compression="gzip"))
+    await sink.open()
+    async with asyncio.timeout(5):
+        await sink.close()
+    assert large.exists()
+    assert not large.with_name(large.name + ".gz").exists()
+
+
 async def test_the_loop_goes_on_while_the_disk_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, calls = threading.Event(), 0
     sync = os.fdatasync

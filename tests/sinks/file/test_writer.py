@@ -110,6 +110,18 @@ def test_old_events_do_not_make_a_file_old(tmp_path: Path) -> None:
     assert bench.names() == ["a.jsonl", "b.jsonl"]
 
 
+def test_a_file_made_anew_is_young(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "x.jsonl", max_age_seconds=60)
+    bench.write(make_envelope(1))
+    bench.clock.now += 50
+    (tmp_path / "x.jsonl").unlink()
+    for number in (2, 3):
+        bench.write(make_envelope(number))
+        bench.clock.now += 20
+    bench.writer.close()
+    assert bench.names() == ["x.jsonl"]
+
+
 def test_a_file_whose_time_is_over_is_closed_once_idle(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "{date}.jsonl", compression="gzip", idle_seconds=60)
     bench.write(make_envelope(1))
