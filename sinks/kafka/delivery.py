@@ -1,6 +1,7 @@
 """The connected part of the sink: batches spread over topics and partitions, all side by side."""
 
 import asyncio
+import contextlib
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -17,9 +18,6 @@ from sinks.kafka.errors import describe, outcome
 from sinks.kafka.producer import Producers
 from sinks.kafka.settings import KafkaSettings
 from sinks.kafka.topics import Topic, Topics
-
-TOPIC_PATIENCE_SECONDS = 1.0
-"""How long a deliver() waits for a topic that it has to look up; the search goes on without it."""
 
 
 @functools.lru_cache(maxsize=8192)
@@ -57,22 +55,24 @@ class Delivery:
         topics: dict[str, list[int]] = defaultdict(list)
         for index, envelope in enumerate(batch):
             topics[self._topic(envelope)].append(index)
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.deliver_timeout_seconds):
                 async with asyncio.TaskGroup() as group:
                     for name, indices in topics.items():
                         group.create_task(self._to_topic(name, indices, batch, outcomes))
-        except TimeoutError:
-            await self._timed_out(topics, outcomes)
+        if None in outcomes:
+            await self._explain_silence(topics, outcomes)
         return self._in_order(batch, outcomes, topics)
 
     async def _to_topic(
         self, name: str, indices: list[int], batch: Sequence[Envelope], outcomes: list[Outcome | None]
     ) -> None:
         try:
-            topic = self._topics.known(name) or await self._topics.find(name, TOPIC_PATIENCE_SECONDS)
+            topic = self._topics.known(name) or await self._topics.find(name, self._settings.request_timeout_seconds)
             producer = await self._producers.current()
             partitions = sorted(await producer.partitions_for(name))
+        except TimeoutError:
+            return
         except connect.ConnectError as error:
             self._failed(error, name, indices, outcomes)
             return
@@ -100,19 +100,15 @@ class Delivery:
             self._failed(error, topic.name, [item.place for item in items], outcomes)
 
     def _failed(self, error: BaseException, topic: str, indices: list[int], outcomes: list[Outcome | None]) -> None:
-        if isinstance(error, TimeoutError):
-            result: Outcome = Unavailable("topic_pending", f"topic {topic} can't be looked up in time", scope=topic)
-        else:
-            result = outcome(error, topic)
+        result = outcome(error, topic)
         for index in indices:
             outcomes[index] = outcomes[index] or result
 
-    async def _timed_out(self, topics: dict[str, list[int]], outcomes: list[Outcome | None]) -> None:
-        """Nothing came back for some events: the whole cluster's fault if it lets nobody in, else their topic's."""
-        seconds = self._settings.deliver_timeout_seconds
+    async def _explain_silence(self, topics: dict[str, list[int]], outcomes: list[Outcome | None]) -> None:
+        """No answer came in time for some events: the whole cluster's fault if it lets nobody in, else their topic's."""
         error = await connect.fault(self._settings, self._shared)
         for name, indices in topics.items():
-            waited = f"no acknowledgement in {seconds:g} s (topic {name})"
+            waited = f"no answer in time (topic {name})"
             if error is None:
                 result = Unavailable("timeout", waited, scope=name)
             else:

@@ -26,20 +26,24 @@ class Producers:
         self._shared = shared
         self._current: AIOKafkaProducer | None = None
         self._starting: asyncio.Task[AIOKafkaProducer] | None = None
+        self._closed = False
         self._retired: dict[asyncio.Task[None], AIOKafkaProducer] = {}
 
     async def current(self) -> AIOKafkaProducer:
         """A started producer. Raises KafkaError, OSError or TimeoutError when none can be started now."""
+        if self._closed:
+            raise ProducerClosed
         if self._current is not None:
             return self._current
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
-        starting = self._starting
-        try:
-            return await asyncio.shield(starting)
-        finally:
-            if starting.done() and self._starting is starting:
-                self._starting = None
+            self._starting.add_done_callback(self._started)
+        return await asyncio.shield(self._starting)
+
+    def _started(self, starting: "asyncio.Task[AIOKafkaProducer]") -> None:
+        self._starting = None
+        if not starting.cancelled() and starting.exception() is None:
+            self._current = starting.result()
 
     async def _start(self) -> AIOKafkaProducer:
         compression = self._settings.compression
@@ -58,7 +62,6 @@ class Producers:
         except BaseException:
             await halt(producer, 0)
             raise
-        self._current = producer
         return producer
 
     def retire(self, producer: AIOKafkaProducer) -> None:
@@ -70,12 +73,18 @@ class Producers:
         self._retired[task] = producer
         task.add_done_callback(lambda done: self._retired.pop(done, None))
 
+    def alive(self, producer: AIOKafkaProducer) -> bool:
+        """Whether it was not stopped yet."""
+        return producer is self._current or producer in self._retired.values()
+
     async def close(self) -> None:
-        """Stop all of them within bounds; what isn't acknowledged then is given up."""
+        """Stop all of them within bounds; what isn't acknowledged then is given up. For good."""
+        self._closed = True
         if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.wait({self._starting})
-            self._starting = None
+            starting = self._starting
+            starting.cancel()
+            await asyncio.wait({starting})
+            self._started(starting)
         retired = dict(self._retired)
         for task in retired:
             task.cancel()
@@ -102,9 +111,10 @@ async def halt(producer: AIOKafkaProducer, seconds: float) -> None:
     accumulator.fail_all(ProducerClosed())  # nothing is left that stop() could wait for
     if sender.sender_task is not None:
         await _cancel(sender.sender_task)
-    with contextlib.suppress(TimeoutError, KafkaError, OSError):
-        async with asyncio.timeout(STOP_SECONDS):
-            await producer.stop()
+    for end in (producer.stop, producer.client.close):  # the second in case the first didn't come to it
+        with contextlib.suppress(TimeoutError, KafkaError, OSError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await end()
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

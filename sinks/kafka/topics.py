@@ -68,13 +68,20 @@ class Topics:
     async def _search(self, name: str) -> Topic:
         async with asyncio.timeout(2 * self._settings.request_timeout_seconds):
             producer = await self._producers.current()
-            if not await _exists(producer, name):
-                if self._settings.topics == "require":
-                    raise UnknownTopicOrPartitionError("the topic doesn't exist, and topics=require")
-                await self._create(producer, name)
-            limit = await _max_message_bytes(producer, name)
-            await producer.partitions_for(name)
-            return Topic(name, limit)
+            try:
+                return await self._ask_about(producer, name)
+            finally:
+                if not self._producers.alive(producer):  # stopped meanwhile: what we opened since would stay open
+                    await producer.client.close()
+
+    async def _ask_about(self, producer: AIOKafkaProducer, name: str) -> Topic:
+        if not await _exists(producer, name):
+            if self._settings.topics == "require":
+                raise UnknownTopicOrPartitionError("the topic doesn't exist, and topics=require")
+            await self._create(producer, name)
+        limit = await _max_message_bytes(producer, name)
+        await producer.partitions_for(name)
+        return Topic(name, limit)
 
     async def _create(self, producer: AIOKafkaProducer, name: str) -> None:
         partitions, replication = self._settings.partitions or -1, self._settings.replication or -1

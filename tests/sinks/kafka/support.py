@@ -46,7 +46,7 @@ def event(type_: str, subject: str = "s", **attributes: Any) -> Envelope:
 
 def settings(bootstrap: str, **more: Any) -> KafkaSettings:
     """Settings with times fit for tests."""
-    times = {"request_timeout_seconds": 2, "deliver_timeout_seconds": 5}
+    times = {"request_timeout_seconds": 5, "deliver_timeout_seconds": 8}
     return KafkaSettings.model_validate({"type": "kafka", "bootstrap_servers": bootstrap, **times, **more})
 
 

@@ -5,6 +5,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from sinks.contract import DELIVERED, FOLLOWS, Delivered, Rejected, Unavailable
+from sinks.kafka.sink import KafkaSink
 from tests.broker import wire
 from tests.broker.cluster import Cluster
 from tests.broker.properties import PASSWORDS
@@ -20,6 +21,11 @@ async def create(kafka: Cluster, topic: str, partitions: int = 1, **configs: str
         assert [code for _, code, _ in answer.topic_errors] == [0]
     finally:
         await admin.close()
+
+
+async def producer(sink: KafkaSink) -> object:
+    assert sink._delivery is not None
+    return await sink._delivery._producers.current()
 
 
 async def described(kafka: Cluster, topic: str, config: str) -> tuple[int, str]:
@@ -106,7 +112,9 @@ async def test_an_event_too_large_is_rejected_and_nothing_else(kafka: Cluster) -
     small = [event(type_, f"s{n}") for n in range(60)]
     large = event(type_, "s0", data={"text": "x" * 10_000})
     async with opened(kafka.bootstrap, compression="none") as sink:
+        before = await producer(sink)
         outcomes = await sink.deliver([*small[:30], large, *small[30:], event(type_, "s0")])
+        assert await producer(sink) is before, "refused before it could break the partition"
         assert isinstance(outcomes[30], Rejected)
         assert outcomes[30].reason == "too_large"
         assert outcomes[-1] == FOLLOWS
