@@ -10,7 +10,7 @@ import click
 from router.commands import environ_of
 from router.settings import Settings, load
 
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.0002
 """Seconds. The journal's writer thread takes the interpreter lock twice a batch; by default it would wait 5 ms each time."""
 
 
