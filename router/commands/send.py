@@ -253,7 +253,7 @@ async def _post(session: "aiohttp.ClientSession", url: str, body: bytes, headers
     except TimeoutError:
         answer, status = b"", "timeout"
     except aiohttp.ClientConnectorError as error:
-        answer, status = str(error).encode(), NO_ANSWER
+        answer, status = str(error.os_error).encode(), NO_ANSWER
     except aiohttp.ClientError as error:
         answer, status = str(error).encode(), "broken off"
     return Pushed("", "", status, (time.monotonic() - started) * 1000, answer)

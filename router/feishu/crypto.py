@@ -29,11 +29,12 @@ class Cipher:
     CBC object for each push would cost more than the decryption.
     """
 
-    __slots__ = ("_aes", "secret")
+    __slots__ = ("_aes", "_key", "secret")
 
     def __init__(self, encrypt_key: str) -> None:
         self.secret = to_bytes(encrypt_key)
-        self._aes = AES.new(hashlib.sha256(self.secret).digest(), AES.MODE_ECB)
+        self._key = hashlib.sha256(self.secret).digest()
+        self._aes = AES.new(self._key, AES.MODE_ECB)
 
     def decrypt(self, encrypted: str) -> bytes:
         """Give the plaintext of an `encrypt` value. Raises DecryptError."""
@@ -55,10 +56,8 @@ class Cipher:
         if len(iv) != BLOCK:
             raise ValueError(f"the IV must have {BLOCK} bytes, not {len(iv)}")
         padded = plaintext + _PADS[BLOCK - len(plaintext) % BLOCK]
-        blocks = [iv]
-        for start in range(0, len(padded), BLOCK):
-            blocks.append(self._aes.encrypt(_xor(padded[start : start + BLOCK], blocks[-1])))
-        return binascii.b2a_base64(b"".join(blocks), newline=False).decode()
+        sealed = AES.new(self._key, AES.MODE_CBC, iv=iv).encrypt(padded)
+        return binascii.b2a_base64(iv + sealed, newline=False).decode()
 
 
 def sign(timestamp: bytes, nonce: bytes, secret: bytes, body: bytes) -> str:
