@@ -31,3 +31,8 @@ def test_place_says_how_long_and_how_much() -> None:
     place = dict(overview(load({**BASE, "FER_JOURNAL__MAX_BYTES": "1536MiB", "FER_ADMIN__LISTEN": "off"})).place)
     assert "kept 7 d, at most 1.5 GiB; ids remembered 2 d" in place["journal"]
     assert place["admin"] == "off"
+
+
+def test_exclusions_that_match_known_types_are_not_noted() -> None:
+    settings = load({**BASE, "FER_APP__ENCRYPT_KEY": "k", "FER_SINK__A__EVENTS": "*,!corehr.department.*"})
+    assert not overview(settings).warnings
