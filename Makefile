@@ -34,7 +34,7 @@ test: setup-test lint types ## everything: lint, types and all tests, with a rea
 	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-fast: setup ## the tests that need neither Kafka nor the image
-	@exec $(BIN)/python -m pytest --ignore=tests/broker --ignore=tests/crash -m "not broker and not image" $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -m "not broker and not image" $(PYTEST_ARGS)
 
 bench: setup-test ## measure this router against others, in turns, on this machine
 	@exec $(BIN)/python benchmarks/run.py $(ARGS)

@@ -40,3 +40,10 @@ def kafka_three() -> Iterator[Cluster]:
     """Three nodes for one test: min.insync.replicas is 2."""
     with _launched(nodes=3) as cluster:
         yield cluster
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for a broker is marked so, and can be left out by `-m "not broker"`."""
+    for item in items:
+        if any(name.startswith("kafka") for name in getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.broker)

@@ -16,7 +16,7 @@ from tests.flow.feishu import ENVIRON, TYPES, Feishu
 from tests.flow.program import Program, eventually
 from tests.flow.targets import by_subject, check, in_files, in_kafka, stored
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 KILLS = int(os.environ.get("KILLS", "12"))
 SEED = int(os.environ.get("SEED", str(random.randrange(1 << 30))))
 

@@ -11,7 +11,7 @@ from tests.flow.feishu import ENVIRON, TYPES, Feishu
 from tests.flow.program import Program, eventually
 from tests.flow.targets import by_subject, check, in_files, in_kafka
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 AWAY_SECONDS = 20.0
 
 

@@ -19,7 +19,6 @@ from tests.flow.feishu import ENVIRON, KEY, TOKEN, department
 from tests.flow.program import Program, eventually
 from tests.flow.targets import in_files, in_kafka
 
-pytestmark = pytest.mark.broker
 SECRET = base64.b64encode(b"a secret for signing webhooks").decode()
 
 
