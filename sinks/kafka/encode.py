@@ -80,9 +80,18 @@ def binary(envelope: Envelope, key: str) -> Record:
     content_type = str(document.pop("datacontenttype", "application/json"))
     headers = [("content-type", content_type.encode())]
     headers += [(f"ce_{name}", _text(value)) for name, value in document.items() if value is not None]
-    key_bytes, value = key.encode(), orjson.dumps(data)
+    key_bytes, value = key.encode(), _unharmed(envelope.json, orjson.dumps(data))
     size = len(key_bytes) + len(value) + 64 + sum(len(name) + len(text) + 10 for name, text in headers)
     return Record(key_bytes, value, headers, size)
+
+
+def _unharmed(body: bytes, written: bytes) -> bytes:
+    """The data as it stands in the event's JSON. Written anew it is the same but for numbers beyond 64 bits and such."""
+    if b'"data":' + written in body:
+        return written
+    from sinks.http.encode import members  # noqa: PLC0415 - rarely needed
+
+    return members(body).get("data", "null").encode()
 
 
 def _text(value: Any) -> bytes:

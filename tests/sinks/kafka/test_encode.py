@@ -28,6 +28,13 @@ def test_different_names_stay_different(pair: list[str]) -> None:
     assert legal_topic(pair[0]) != legal_topic(pair[1])
 
 
+def test_binary_data_is_passed_byte_for_byte() -> None:
+    sent = event("t", data={"n": 10**40, "pi": "3.10"})
+    spaced = sent._replace(json=sent.json.replace(b'"pi": "3.10"', b'"pi" : 3.100'))
+    assert binary(spaced, "k").value == b'{"n": 1' + b"0" * 40 + b', "pi" : 3.100}'
+    assert binary(sent, "k").value in sent.json
+
+
 @pytest.mark.parametrize("raw", ["", ".", "..", "a" * 250])
 def test_what_kafka_forbids_gets_a_hash(raw: str) -> None:
     assert re.search(r"-[0-9a-f]{12}$", legal_topic(raw))

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -69,6 +71,11 @@ async def test_one_subject_stays_in_one_partition_and_in_order(kafka: Cluster) -
         own = [record for record in records if record.key == events[n].partitionkey.encode()]
         assert [record.value for record in own] == [each.json for each in events[n::7]]
         assert len({record.partition for record in own}) == 1
+
+
+def test_the_client_is_loaded_only_when_a_sink_is_opened() -> None:
+    code = "import sys, sinks.kafka; sys.exit('aiokafka' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 async def test_a_sink_that_was_never_opened_holds_and_closes(kafka: Cluster) -> None:
