@@ -19,7 +19,7 @@ def fill(journal: MemoryJournal, count: int, subjects: int = 5) -> list[str]:
 
 
 def _append(journal: MemoryJournal, event: Envelope) -> str:
-    journal.append(event)
+    _ = journal.append(event)
     return event.id
 
 
@@ -243,7 +243,8 @@ def test_retry_after_is_a_lower_bound_and_itself_bounded() -> None:
             if event.id != "e0":
                 return DELIVERED
             times.append(asyncio.get_running_loop().time())
-            return [Retry("x", after=20), Retry("x", after=9999), DELIVERED][len(times) - 1]
+            outcomes: list[Outcome] = [Retry("x", after=20), Retry("x", after=9999), DELIVERED]
+            return outcomes[len(times) - 1]
 
         journal, sink = MemoryJournal(), ScriptedSink(answer)
         lane = make_lane(sink, journal, retry={"max_seconds": 60})
