@@ -72,7 +72,7 @@ class HttpServer:
             max_line_size=MAX_HEADER_BYTES,
         )
         self._listener = await loop.create_server(
-            lambda: Connection(self),
+            self.connect,
             address.host or None,
             address.port,
             ssl=tls,
@@ -141,6 +141,10 @@ class HttpServer:
             response.force_close()
         return response
 
+    def connect(self) -> Connection:
+        """The protocol of one more connection."""
+        return Connection(self)
+
     # What a connection calls
 
     def admit(self, connection: Connection) -> web.RequestHandler | None:
@@ -166,8 +170,8 @@ class HttpServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = self._connections.get(request.protocol)
-        if connection is None:  # gone before its request was taken up: nobody would hear the answer
-            raise ConnectionResetError
+        if connection is None:  # gone before its request was taken up: nobody hears this
+            return web.Response(status=400)
         return await self._handler(request, connection)
 
     async def _sweep(self) -> None:

@@ -65,6 +65,10 @@ class WebhookServer:
         """End everything. Idempotent."""
         await self._server.close()
 
+    def connect(self) -> Connection:
+        """The protocol of one more connection, for sockets that somebody else accepted."""
+        return self._server.connect()
+
     @property
     def listening(self) -> bool:
         """Whether new connections are accepted."""
@@ -102,13 +106,18 @@ class WebhookServer:
         self._telemetry.emit(facts.RECEIVED, app=app)
         client = partial(self._client, request)
         headers = request.headers
+        limits = self._limits
+        content = request.content
+        if "Content-Encoding" in headers and headers["Content-Encoding"].lower() != "identity":
+            return self._intake.refuse(app, ENCODED, client)
         try:
-            body = await self._body(request, connection, begun)
+            body = content.read_nowait() if content.is_eof() else await self._arriving(request, connection, begun)
         except BodyError as error:
             return self._intake.refuse(app, error.reply, client)
+        if len(body) > limits.max_body_bytes:
+            return self._intake.refuse(app, TOO_LARGE, client)
         if not self._intake.load.admits(len(body)):
             return self._intake.refuse(app, BUSY, client)
-        limits = self._limits
         result = receive(keyring, app, headers, body, self._wall(), limits.max_depth, limits.max_age_seconds)
         taken = self._intake.take(app, result, begun, client)
         if not isinstance(taken, asyncio.Future):
@@ -120,19 +129,11 @@ class WebhookServer:
             self._intake.refuse(app, LATE, client)
         return reply
 
-    async def _body(self, request: web.BaseRequest, connection: Connection, begun: float) -> bytes:
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise BodyError(ENCODED)
-        content = request.content
-        if not content.is_eof():
-            connection.deadline = begun + self._limits.read_timeout_seconds
-            connection.body = content
-            body = await read_body(request, self._limits.max_body_bytes, self._intake.load)
-            connection.body = connection.begun = None
-            return body
-        body = content.read_nowait()
-        if len(body) > self._limits.max_body_bytes:
-            raise BodyError(TOO_LARGE)
+    async def _arriving(self, request: web.BaseRequest, connection: Connection, begun: float) -> bytes:
+        connection.deadline = begun + self._limits.read_timeout_seconds
+        connection.body = request.content
+        body = await read_body(request, self._limits.max_body_bytes, self._intake.load)
+        connection.body = connection.begun = None  # its pieces were no beginning of another request
         return body
 
     def _client(self, request: web.BaseRequest) -> str:

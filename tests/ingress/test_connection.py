@@ -1,6 +1,8 @@
 """Heads, garbage and half-closed peers: what one connection may do."""
 
 import asyncio
+import gc
+import socket
 import time
 
 import pytest
@@ -133,3 +135,20 @@ async def test_a_half_closed_peer_that_said_too_little_is_ended() -> None:
                 await client.rest(3.0)
         await until(lambda: hook.server.open_connections == 0)
         await still_works(hook)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_peer_gone_at_any_moment_is_no_crash(turns: int) -> None:
+    async with webhook() as hook:
+        client, server = socket.socketpair()
+        with client:
+            transport, protocol = await asyncio.get_running_loop().connect_accepted_socket(hook.server.connect, server)
+            await asyncio.sleep(0)
+            protocol.data_received(good())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            transport.abort()
+            await until(lambda: hook.server.open_connections == 0)
+        await still_works(hook)
+        gc.collect()  # tasks that failed unseen tell when they are collected
+        assert "worker_crashed" not in hook.log.getvalue()
