@@ -310,9 +310,6 @@ class Lane:
         return batch[0] if batch else None
 
     async def _other_probe(self, first: Entry) -> Entry | None:
-        # A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
-        if self._failing:
-            return await self._first_probe()
         other = self._untried({first, *self._suspects})
         if other is None:  # what is parked may tell; and when all have been tried, begin again
             self._suspects.clear()
@@ -321,7 +318,8 @@ class Lane:
         return other
 
     def _untried(self, tried: set[Entry]) -> Entry | None:
-        while (other := self._queue.take_other(tried)) is not None:
+        # A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
+        while (other := self._queue.take_other(tried, parked=self._failing)) is not None:
             if not (self._parking.holds and self._parking.divert(other)):
                 return other
         return None

@@ -73,11 +73,11 @@ class Queue:
                 self._waiting -= len(waiting)
                 self._ready.extendleft(reversed(waiting))
 
-    def take_other(self, tried: Collection[Entry]) -> Entry | None:
-        """Take out the first event whose order key is none of theirs, for a probe."""
+    def take_other(self, tried: Collection[Entry], *, parked: bool = False) -> Entry | None:
+        """Take out the first event whose order key is none of theirs, for a probe; parked: only one that failed before."""
         keys = {entry.key for entry in tried if entry.key is not None}
         for at, other in enumerate(self._ready):
-            if other.key not in keys and other not in tried:
+            if other.key not in keys and other not in tried and not (parked and other.parked is None):
                 del self._ready[at]
                 self.bytes -= other.size
                 return other
