@@ -1,15 +1,14 @@
 """The command line. Commands are imported when they are called, so that `--help` is there at once."""
 
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from router.settings.envfile import merge, read_env_file
+from router.commands import env_file_option
 from router.settings.faults import SettingsError, did_you_mean
 
 PROGRAM = "feishu-event-router"
@@ -38,6 +37,14 @@ class SettingsFault(click.ClickException):
         for fault in self.faults:
             hint = f" ({fault.suggestion})" if fault.suggestion else ""
             click.echo(f"  {click.style(fault.variable, bold=True)}: {fault.problem}{hint}", file, err=True)
+
+
+@contextmanager
+def _faults_shown() -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        raise SettingsFault(error) from error
 
 
 class Commands(click.Group):
@@ -70,26 +77,21 @@ class Commands(click.Group):
             raise click.UsageError(f"there is no command {word!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the options before the command's name."""
+        with _faults_shown():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; bad settings end any of them in the same way."""
-        try:
+        with _faults_shown():
             return super().invoke(ctx)
-        except SettingsError as error:
-            raise SettingsFault(error) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "--env-file",
-    "env_files",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="PATH",
-    help="Read settings from a file of KEY=VALUE lines; the real environment wins. May be given more than once.",
-)
+@env_file_option
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
-@click.pass_context
-def cli(ctx: click.Context, env_files: Sequence[Path]) -> None:
+def cli() -> None:
     """Take every Feishu (Lark) event in, make it durable, and bring it to every team's sink.
 
     Settings are environment variables that begin with FER_. With none at all it runs on this machine: webhook on
@@ -101,7 +103,7 @@ def cli(ctx: click.Context, env_files: Sequence[Path]) -> None:
       feishu-event-router send
     Are the settings good? Does every sink answer?
       feishu-event-router check
-      feishu-event-router --env-file prod.env check --connect
+      feishu-event-router check --env-file prod.env --connect
     What is it doing?
       curl http://127.0.0.1:9464/readyz       is it taking events in
       curl http://127.0.0.1:9464/metrics      lag, state and failures of each sink
@@ -109,8 +111,6 @@ def cli(ctx: click.Context, env_files: Sequence[Path]) -> None:
     \b
     Exit status: 0 done, 1 it could not be done, 2 wrong settings or usage, 130 interrupted.
     """
-    if env_files:
-        ctx.obj = merge(map(read_env_file, env_files), os.environ)
 
 
 def main(args: Sequence[str] | None = None) -> None:

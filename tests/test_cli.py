@@ -86,6 +86,15 @@ def test_env_file_and_the_real_environment_over_it(tmp_path: Path) -> None:
     assert "/srv/x" in shown
 
 
+def test_env_files_before_and_after_the_command(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("FER_LISTEN=127.0.0.1:1\nFER_DATA_DIR=/a\n")
+    (tmp_path / "b.env").write_text("FER_LISTEN=127.0.0.1:2\n")
+    result = call("--env-file", str(tmp_path / "a.env"), "check", "--env-file", str(tmp_path / "b.env"))
+    assert result.exit_code == 0, result.output
+    assert "127.0.0.1:2" in result.output
+    assert "/a" in result.output
+
+
 def test_env_file_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "a.env").write_text("FER_APP__ENCRYPT_KEY: s3cr3t\n")
     result = call("--env-file", str(tmp_path / "a.env"), "check")

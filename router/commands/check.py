@@ -7,12 +7,13 @@ import click
 import orjson
 from tabulate import tabulate
 
-from router.commands import environ_of
+from router.commands import env_file_option, environ_of
 from router.commands.overview import Overview, Probe, overview
 from router.settings import Settings, SettingsError, load
 
 
 @click.command()
+@env_file_option
 @click.option("--connect", is_flag=True, help="Open each sink and say whether it answers.")
 @click.option(
     "--timeout",
@@ -31,7 +32,7 @@ def command(ctx: click.Context, connect: bool, seconds: float, as_json: bool) ->
     All faults at once, each with the variable's name:
       feishu-event-router check
     The settings of a file, and whether each sink can be reached:
-      feishu-event-router --env-file prod.env check --connect
+      feishu-event-router check --env-file prod.env --connect
     For a pipeline:
       feishu-event-router check --json | jq .faults
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from router.commands import environ_of
+from router.commands import env_file_option, environ_of
 from router.settings import Settings, load
 
 SWITCH_INTERVAL = 0.0002
@@ -15,6 +15,7 @@ SWITCH_INTERVAL = 0.0002
 
 
 @click.command()
+@env_file_option
 @click.option(
     "--set-aside-damaged-journal",
     is_flag=True,
@@ -26,6 +27,12 @@ def command(ctx: click.Context, *, set_aside_damaged_journal: bool) -> None:
 
     The first signal drains: unready, a few seconds more of accepting, what was accepted is finished, sinks get a
     deadline. A second signal ends it at once; nothing that was answered is lost.
+
+    \b
+    On this machine, with no settings at all:
+      feishu-event-router run
+    With the settings of a file:
+      feishu-event-router run --env-file prod.env
 
     \b
     Exit status: 0 after a drain, 1 when it can't start or a part failed, 2 for wrong settings.

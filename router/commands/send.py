@@ -14,7 +14,7 @@ import click
 import orjson
 from pydantic import SecretStr
 
-from router.commands import environ_of
+from router.commands import env_file_option, environ_of
 from router.feishu import push, samples
 from router.feishu.catalogue import known
 from router.settings import Settings, load
@@ -60,6 +60,7 @@ class Pace(NamedTuple):
 
 
 @click.command()
+@env_file_option
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Event type; may be given more than once.")
 @click.option(
     "--file",
