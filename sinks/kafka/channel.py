@@ -129,6 +129,7 @@ class Channel:
             batch.append(item)
         builder.close()
         answer = await producer.send_batch(builder, self._topic, partition=self._partition)
+        answer.add_done_callback(_seen)
         self._open = _Sent(batch, producer, answer)
         await asyncio.wait({answer})
         self._open = None
@@ -155,6 +156,12 @@ def _fitting(items: Sequence[Item], limit: int, outcomes: list[Outcome | None]) 
 def _concerns_record(error: BaseException) -> bool:
     """Whether one of the batch's records may be the cause: known so, or a code that this client has no name for."""
     return isinstance(outcome(error, ""), Rejected | Retry)
+
+
+def _seen(answer: "asyncio.Future[Any]") -> None:
+    """An answer that nobody waits for any more, at the end of the sink, is not worth a line of asyncio's."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _identity(envelope: Envelope) -> tuple[str, str, str]:
