@@ -68,11 +68,15 @@ class Router:
             supervisor = Supervisor(self._telemetry)
             for lane in self._lanes:
                 await lane.register()
+            await self._report_orphans()
             for name, sink in self._sinks.items():
                 stack.push_async_callback(self._close, f"sink {name}", sink.close)
             stack.push_async_callback(supervisor.cancel)
             listening = await self._listen(stack)
             supervisor.run("journal", self._watch_journal())
+            supervisor.run("webhook", self._webhook.watch())
+            if self._admin is not None:
+                supervisor.run("admin port", self._admin.watch())
             for lane in self._lanes:
                 supervisor.run(f"lane {lane.name}", lane.run())
             gc.freeze()  # what is there now stays: no collection looks at it again
@@ -100,6 +104,12 @@ class Router:
         if left:
             self._telemetry.emit(facts.LAGGARD, sink="webhook", connections=left)
         await drain_lanes(self._lanes, drain.lanes_seconds, self._telemetry)
+
+    async def _report_orphans(self) -> None:
+        for state in await self._journal.lanes():
+            if state.name not in self._sinks:
+                behind = self._journal.head - state.position
+                self._telemetry.emit(facts.LANE_ORPHANED, sink=state.name, events=behind, parked=state.parked)
 
     async def _watch_journal(self) -> None:
         raise await self._journal.wait_failed()

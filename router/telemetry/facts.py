@@ -58,6 +58,9 @@ JOURNAL_TRIMMED = Fact("journal_trimmed", "Events dropped after retention.", "in
 
 # Lanes
 LANE_STATE = Fact("lane_state", "A lane changed its state.", "info", "lane_state_changes", ("sink", "state"))
+LANE_ORPHANED = Fact(
+    "lane_orphaned", "A sink was taken out of the settings; its cursor still holds events in the journal.", "warning"
+)
 DELIVERED = Fact("event_delivered", "Events delivered.", "debug", "delivered", ("sink",))
 UNWANTED = Fact("event_unwanted", "Events that a sink's EVENTS leaves out.", "debug", "unwanted", ("sink",))
 UNROUTED = Fact("event_unrouted", "Events that no sink wants.", "debug", "unrouted", ("type",))
