@@ -10,10 +10,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from router.envelope import Envelope
+from sinks.members import members
 
-# Numbers stay text: nothing is computed from them, and a number of any length must come through unharmed.
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
-_GAP = re.compile(r"[ \t\r\n]*")
 _NAME = re.compile(r"[a-z0-9]+")
 # Binding 3.1.3.2: space, double quote, percent and all beyond U+0021-U+007E are encoded, nothing else.
 _PLAIN = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
@@ -56,26 +54,6 @@ def binary(envelope: Envelope) -> Encoded:
     return Encoded(found.get("data", "").encode(), headers)
 
 
-def members(body: bytes) -> dict[str, str]:
-    """A JSON object's members, each value as the text it has there. Raises ValueError when it is no JSON object."""
-    text = body.decode()
-    found: dict[str, str] = {}
-    at = _expect(text, "{", 0)
-    if text[at : at + 1] == "}":
-        return found
-    while True:
-        name, end = _DECODER.raw_decode(text, at)
-        if not isinstance(name, str) or text[at] != '"':
-            raise ValueError("a member's name is no string")
-        at = _expect(text, ":", end)
-        _, end = _DECODER.raw_decode(text, at)
-        found[name] = text[at:end]
-        at = _skip(text, end)
-        if text[at : at + 1] == "}":
-            return found
-        at = _expect(text, ",", at)
-
-
 def _content_type(found: dict[str, str]) -> str:
     """The data's media type; one that can't stand in a header is treated as absent, which by CloudEvents is JSON."""
     text = _text(found.get("datacontenttype", "null"))
@@ -85,15 +63,3 @@ def _content_type(found: dict[str, str]) -> str:
 def _text(raw: str) -> str:
     """A string's characters; any other value (integer, boolean) as JSON writes it, which is its canonical form."""
     return str(json.loads(raw)) if raw.startswith('"') else raw
-
-
-def _expect(text: str, char: str, at: int) -> int:
-    at = _skip(text, at)
-    if text[at : at + 1] != char:
-        raise ValueError(f"expected {char} at {at}")
-    return _skip(text, at + 1)
-
-
-def _skip(text: str, at: int) -> int:
-    gap = _GAP.match(text, at)
-    return gap.end() if gap else at

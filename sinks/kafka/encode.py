@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from router.envelope import Envelope
+from sinks.members import members
 
 Headers = list[tuple[str, bytes]]
 MAX_TOPIC_BYTES = 249
@@ -89,8 +90,6 @@ def _unharmed(body: bytes, written: bytes) -> bytes:
     """The data as it stands in the event's JSON. Written anew it is the same but for numbers beyond 64 bits and such."""
     if b'"data":' + written in body:
         return written
-    from sinks.http.encode import members  # noqa: PLC0415 - rarely needed
-
     return members(body).get("data", "null").encode()
 
 

@@ -1,6 +1,4 @@
-import json
 import re
-from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -69,28 +67,6 @@ def test_the_content_type_is_the_datas(given_type: str | None, sent: str) -> Non
         encode.data(envelope(datacontenttype=given_type)),
     ):
         assert encoded.headers["Content-Type"] == sent
-
-
-@given(st.dictionaries(texts, json_values), st.sampled_from([None, 1, "\t"]))
-def test_members_are_found_as_a_parser_finds_them(whole: dict[str, Any], indent: int | None) -> None:
-    found = encode.members(json.dumps(whole, indent=indent).encode())
-    assert {name: json.loads(raw) for name, raw in found.items()} == whole
-
-
-@given(st.dictionaries(texts, json_values))
-def test_members_keep_their_bytes(whole: dict[str, Any]) -> None:
-    raws = {name: json.dumps(value, separators=(" , ", " : ")) for name, value in whole.items()}
-    text = "{" + ",".join(f"{json.dumps(name)}:{raw}" for name, raw in raws.items()) + "}"
-    assert encode.members(text.encode()) == raws
-
-
-@given(st.binary() | st.text(st.sampled_from('{}[]":,\\ 01tfn')).map(str.encode))
-def test_members_takes_any_bytes(body: bytes) -> None:
-    try:
-        found = encode.members(body)
-    except ValueError:
-        return
-    assert found == {name: raw for name, raw in found.items() if json.loads(raw) is not Ellipsis}
 
 
 def test_numbers_of_any_length_are_unharmed() -> None:
