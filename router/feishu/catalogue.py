@@ -1,6 +1,7 @@
 """Feishu's event types: which are known, and which field names the entity that an event is about."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from router.feishu.subjects import SUBJECTS
@@ -22,8 +23,8 @@ def types() -> list[str]:
 
 
 def subject(type_: str, event: Any) -> str | None:
-    """The entity's id: the first of the type's fields that holds one. None for an unknown type or an unusable value."""
-    for path in _PATHS.get(type_, ()):
+    """The entity's id: the first of the type's fields that holds one. None when there is none, or no usable value."""
+    for path in subject_paths(type_):
         value = event
         for name in path:
             value = value.get(name) if isinstance(value, Mapping) else None
@@ -35,5 +36,12 @@ def subject(type_: str, event: Any) -> str | None:
 
 
 def subject_paths(type_: str) -> tuple[tuple[str, ...], ...]:
-    """The fields that may hold the type's subject, best first."""
-    return _PATHS.get(type_, ())
+    """The fields that may hold the type's subject, best first. For an unknown type they are guessed from its name."""
+    paths = _PATHS.get(type_)
+    return _guessed(type_) if paths is None and type_ not in SUBJECTS else paths or ()
+
+
+@lru_cache(maxsize=1024)
+def _guessed(type_: str) -> tuple[tuple[str, ...], ...]:
+    """`corehr.department.moved_v3` is about what `department_id` names: Feishu's types end in entity and action."""
+    return tuple((f"{entity}_id",) for entity in reversed(type_.split(".", 8)[1:-1]))

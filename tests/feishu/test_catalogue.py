@@ -66,3 +66,12 @@ def test_subject(type_: str, event: Any, expected: str | None) -> None:
 )
 def test_any_event(type_: str, event: Any) -> None:
     assert subject(type_, event) is None or isinstance(subject(type_, event), str)
+
+
+def test_an_unknown_type_has_the_subject_that_its_name_tells() -> None:
+    event = {"department_id": "d1", "id": "x", "newthing_id": 7}
+    assert subject("corehr.department.moved_v9", event) == "d1"
+    assert subject("corehr.department.newthing.moved_v9", event) == "7"
+    assert subject("corehr.company.moved_v9", event) is None
+    assert subject("department", event) is None
+    assert subject("department.moved_v9", event) is None
