@@ -1,0 +1,23 @@
+"""Takes a fixed time for each request, as a slow team's endpoint does. `PORT` and `SECONDS` come from the environment."""
+
+import asyncio
+import os
+
+import uvloop
+from aiohttp import web
+
+
+async def answer(request: web.BaseRequest) -> web.Response:
+    await request.read()
+    await asyncio.sleep(float(os.environ["SECONDS"]))
+    return web.Response(status=204)
+
+
+async def main() -> None:
+    server = web.Server(answer, access_log=None)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", int(os.environ["PORT"]))
+    await listener.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
