@@ -169,7 +169,7 @@ def _assemble(facts: _Facts, event: Any, data: Any, rest: dict[str, Any], arriva
     if rest:
         document["feishuheader"] = _as_attribute(orjson.dumps(rest))
     document["data"] = data
-    body = orjson.dumps(document)
+    body = bytes(memoryview(orjson.dumps(document)))  # orjson's own buffer may be four times as large, and this one is kept
     return Envelope(
         id_, source, type_, subject_, partitionkey, app_id, tenant_key, time, recordedtime, body, created_ms
     )
