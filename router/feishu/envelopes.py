@@ -169,7 +169,8 @@ def _assemble(facts: _Facts, event: Any, data: Any, rest: dict[str, Any], arriva
     if rest:
         document["feishuheader"] = _as_attribute(orjson.dumps(rest))
     document["data"] = data
-    body = bytes(memoryview(orjson.dumps(document)))  # orjson's own buffer may be four times as large, and this one is kept
+    # A copy, since this one is kept: orjson's own buffer may be four times as large.
+    body = bytes(memoryview(orjson.dumps(document)))
     return Envelope(
         id_, source, type_, subject_, partitionkey, app_id, tenant_key, time, recordedtime, body, created_ms
     )
