@@ -242,7 +242,7 @@ def main() -> None:
 
 def _serve(port: int | None) -> None:
     with launch(port=port, small=False) as cluster, contextlib.suppress(KeyboardInterrupt):
-        print(cluster.bootstrap, flush=True)  # noqa: T201 - the address is this command's output
+        print(cluster.bootstrap, flush=True)
         signal.pause()
 
 

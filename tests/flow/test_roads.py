@@ -9,7 +9,6 @@ import uuid
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from router.feishu.push import build
 from router.feishu.samples import sample, seed_types
