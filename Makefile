@@ -31,7 +31,7 @@ types: setup ## static types
 	@$(BIN)/mypy
 
 test: setup-test lint types ## everything: lint, types and all tests, with a real Kafka and the image
-	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: setup ## the tests that need neither Kafka nor the image
 	@exec $(BIN)/python -m pytest -m "not broker and not image" $(PYTEST_ARGS)

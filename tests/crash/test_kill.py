@@ -17,7 +17,7 @@ from tests.flow.program import Program, eventually
 from tests.flow.targets import by_subject, check, in_files, in_kafka, stored
 
 pytestmark = pytest.mark.timeout(1200)
-KILLS = int(os.environ.get("KILLS", "12"))
+KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", str(random.randrange(1 << 30))))
 
 
