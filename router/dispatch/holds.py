@@ -34,13 +34,19 @@ class HeldKey(Hold):
 
 @dataclass(slots=True)
 class HeldScope(Hold):
-    """tries: failed probes in a row; suspects: probes that found it unavailable while another is still under way;
-    half_open: nothing is parked for it any more, so whatever comes next is the probe.
+    """tries: failed probes in a row; half_open: nothing is parked for it any more, so whatever comes next is the probe.
+
+    probing: what is loaded are probes, one of each of two subjects; through: one of them was delivered;
+    suspects: those that found it unavailable while the other is still under way.
+    waiting: held keys that are due and wait for the scope.
     """
 
     tries: int = 0
     half_open: bool = False
+    probing: bool = False
+    through: bool = False
     suspects: list[Entry] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
 
 
 def hold_key(entry: Entry) -> str:
@@ -82,17 +88,15 @@ class Holds:
             waits.append(self._timers[0][0])
         return max(0.0, min(waits) - now) if waits else None
 
-    def due_keys(self, now: float, limit: int) -> list[str]:
-        """Keys whose front may be loaded now, earliest due first. One of an unavailable scope waits for the scope."""
-        keys: list[str] = []
-        while len(keys) < limit and (key := self._front()) is not None and self._timers[0][0] <= now:
+    def due_key(self, now: float) -> str | None:
+        """Take out the key that is due first, if one is due. One of an unavailable scope waits for the scope."""
+        while (key := self._front()) is not None and self._timers[0][0] <= now:
             self._pop(key)
-            scope = self.scopes.get(_scope_of(key))
-            if scope is None or scope.half_open:
-                keys.append(key)
-            else:
-                self.set_due(key, max(scope.due, now) + 1.0)
-        return keys
+            scope = self._closed(key)
+            if scope is None:
+                return key
+            scope.waiting.append(key)
+        return None
 
     def due_scopes(self, now: float) -> list[str]:
         """Scopes whose front may be loaded now."""
@@ -102,10 +106,16 @@ class Holds:
 
     def earliest_key(self) -> str | None:
         """Take out the held key that is due first, whether it is due or not."""
-        key = self._front()
-        if key is not None:
-            self._pop(key)
-        return key
+        return self.due_key(inf)
+
+    def release_scope(self, name: str, now: float) -> None:
+        """The scope is no longer held: what waited for it is due."""
+        self._wake(self.scopes.pop(name), now)
+
+    def half_open(self, name: str, now: float) -> None:
+        """Nothing is parked for the scope: what comes next is its probe."""
+        self.scopes[name].half_open = True
+        self._wake(self.scopes[name], now)
 
     def where(self, entry: Entry) -> str | None:
         """Where an event that comes from the journal must be parked: None nowhere, "" behind its key, else a scope."""
@@ -114,15 +124,26 @@ class Holds:
         scope = self.scopes.get(entry.scope) if entry.scope else None
         return entry.scope if scope is not None and not scope.half_open else None
 
-    def release_empty(self, parked: Parked) -> bool:
+    def release_empty(self, parked: Parked, now: float) -> bool:
         """Forget the hold of a parked event that ended, when it was the last one."""
-        holds: dict[str, HeldKey] | dict[str, HeldScope] = self.scopes if parked.scope else self.keys
-        name = parked.scope or parked.order_key
-        hold = holds.get(name)
-        if hold is None or hold.count or hold.loaded:
+        hold = self.of(parked)
+        if hold.count or hold.loaded:
             return False
-        del holds[name]
+        if parked.scope:
+            self.release_scope(parked.scope, now)
+        else:
+            del self.keys[parked.order_key]
         return True
+
+    def _wake(self, scope: HeldScope, now: float) -> None:
+        waiting, scope.waiting = scope.waiting, []
+        for key in waiting:
+            if key in self.keys:
+                self.set_due(key, now)
+
+    def _closed(self, key: str) -> HeldScope | None:
+        scope = self.scopes.get(_scope_of(key))
+        return None if scope is None or scope.half_open else scope
 
     def _pop(self, key: str) -> None:
         heappop(self._timers)

@@ -15,6 +15,7 @@ from sinks.contract import Delivered, Outcome, Rejected, Retry, Unavailable
 from sinks.settings import RetrySettings
 
 SCOPE_PROBE_MAX_SECONDS = 30.0
+SUSPECT = Retry("unavailable", "another subject got through where this one found the scope unavailable")
 
 
 class Judge:
@@ -44,13 +45,13 @@ class Judge:
                 delivered += 1
                 self._settle(entry)
                 continue
-            if entry.key is not None and entry.key in failed and isinstance(outcome, Retry):
-                back.append(entry)
-                continue
+            follows = entry.key is not None and entry.key in failed
             if entry.key is not None:
                 failed.add(entry.key)
-            if isinstance(outcome, Unavailable) and not outcome.scope:
+            if isinstance(outcome, Unavailable) and not (outcome.scope and entry.scope):
                 unavailable = unavailable or outcome
+                back.append(entry)
+            elif follows and not isinstance(outcome, Rejected):
                 back.append(entry)
             else:
                 self._judge(entry, outcome)
@@ -82,22 +83,25 @@ class Judge:
             next_seconds=round(wait, 3),
         )
 
-    def _judge(self, entry: Entry, outcome: Retry | Rejected | Unavailable) -> None:
+    def _judge(self, entry: Entry, outcome: object) -> None:
         if isinstance(outcome, Retry):
             self.fail(entry, outcome)
         elif isinstance(outcome, Rejected):
+            self.misses = 0  # it answers, so it is there
             parked = self._counted(entry, Retry(outcome.reason, outcome.detail))
             attempts = replace(parked, attempts=(entry.parked.attempts if entry.parked else 0) + 1)
             self._bury(entry, attempts, outcome.reason, outcome.detail)
-        else:
+        elif isinstance(outcome, Unavailable):
             self._scope_unavailable(entry, outcome)
+        else:
+            self.fail(entry, Retry("raised", f"a sink gave {type(outcome).__name__} as an outcome"))
 
     def _settle(self, entry: Entry) -> None:
         self.delivered += 1
         self.misses = 0
         scopes = self._parking.holds.scopes
         if scopes and entry.scope in scopes and scopes[entry.scope].half_open:
-            del scopes[entry.scope]
+            self._parking.holds.release_scope(entry.scope, self._clock.monotonic())
         if entry.parked is None:
             self._ledger.settle(entry.position)
             return
@@ -155,7 +159,7 @@ class Judge:
 
     def _scope_unavailable(self, entry: Entry, outcome: Unavailable) -> None:
         holds = self._parking.holds
-        scope = outcome.scope
+        scope = entry.scope  # what a plug-in calls it counts for nothing: order is kept within what `Sink.scope` says
         self._telemetry.emit(
             facts.UNAVAILABLE, sink=self._sink, reason=outcome.reason, scope=scope, detail=outcome.detail
         )
@@ -177,25 +181,27 @@ class Judge:
 
     def _probe_failed(self, entry: Entry, parked: Parked, outcome: Unavailable) -> None:
         hold = self._parking.holds.scopes[parked.scope]
-        if hold.loaded > 1:  # the other probe is still to come
-            hold.suspects.append(entry)
-            hold.loaded -= 1
+        if hold.probing and hold.through:
+            self.fail(entry, SUSPECT)
             return
-        hold.tries += 1
-        hold.due = self._clock.monotonic() + self._pause(hold.tries, outcome.after)
-        hold.failed = True
-        hold.suspects = []
+        if not hold.failed:
+            hold.tries += 1
+            hold.due = self._clock.monotonic() + self._pause(hold.tries, outcome.after)
+            hold.failed = True
+        if hold.probing and hold.loaded > 1:  # the other probe is still to come
+            hold.suspects.append(entry)
         self._parking.ended(parked, gone=False)
 
     def _scope_available(self, scope: str) -> None:
         hold = self._parking.holds.scopes[scope]
         hold.tries = 0
+        if not hold.probing:
+            return
+        hold.failed, hold.through = False, True
         suspects, hold.suspects = hold.suspects, []
         for entry in suspects:
-            hold.loaded += 1
-            self.fail(
-                entry, Retry("unavailable", "another subject got through where this one found the scope unavailable")
-            )
+            self._parking.reloaded(hold)
+            self.fail(entry, SUSPECT)
 
     def _pause(self, tries: int, after: float | None) -> float:
         return delay(tries, 0.5, SCOPE_PROBE_MAX_SECONDS, after, lambda: 0.5 + self._jitter() / 2)

@@ -15,6 +15,7 @@ from router.dispatch.parking import Parking
 from router.dispatch.parts import Parts
 from router.dispatch.queue import Queue
 from router.dispatch.routes import Routes
+from router.envelope import Envelope
 from router.journal.contract import Record
 from router.telemetry import facts
 from sinks.contract import Outcome, Retry, Sink, Unavailable
@@ -52,13 +53,14 @@ class Lane:
         self._journal, self._limits, self._telemetry, self._clock, self._jitter = parts
         self._queue = Queue(within_batch=sink.keeps_order, single=sink.concurrency == 1)
         self._ledger = Ledger(name, self._journal)
-        self._parking = Parking(name, sink.scope, self._journal, self._ledger, self._clock)
+        self._parking = Parking(name, self._scope, self._journal, self._ledger, self._clock)
         self._judge = Judge(name, settings.retry, self._ledger, self._parking, parts)
         self._window_events = min(self._limits.window_events, max(256, 4 * sink.max_events * sink.concurrency))
         self._running: set[asyncio.Task[None]] = set()
         self._crash: BaseException | None = None
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._opened = False
         self._hold_until = 0.0
         self._probes = 0
         self._suspects: set[Entry] = set()
@@ -67,10 +69,11 @@ class Lane:
 
     def reading(self) -> Reading:
         """The lane's state and lag now."""
-        oldest = self._ledger.window.oldest
+        window = self._ledger.window
+        oldest = window.oldest
         return Reading(
             self.state,
-            max(0, self._journal.head - self._ledger.window.position),
+            max(0, self._journal.head - window.cursor) + len(window),
             max(0.0, self._clock.wall() - datetime.fromisoformat(oldest).timestamp()) if oldest else 0.0,
             self._parking.holds.parked,
             len(self._running),
@@ -83,7 +86,8 @@ class Lane:
         if self.state != "running":
             return not self._running
         window = self._ledger.window
-        return window.cursor >= self._journal.head and not len(window) and not self._running and not len(self._queue)
+        all_read = window.cursor >= self._journal.head or self._parking.full
+        return all_read and not len(window) and not self._running and not len(self._queue)
 
     # Life
 
@@ -95,6 +99,7 @@ class Lane:
     async def run(self) -> None:
         """Open the sink, then deliver until cancelled. Raises JournalError when the journal fails."""
         watcher = asyncio.create_task(self._watch(), name=f"lane {self.name}: watch")
+        watcher.add_done_callback(self._landed)
         try:
             await self._open()
             while True:
@@ -107,13 +112,17 @@ class Lane:
             watcher.cancel()
             self._state("stopped")
             self._quiet.set()
-            for task in self._running:
+            running = [watcher, *self._running]
+            for task in running:
                 task.cancel()
-            await asyncio.gather(watcher, *self._running, return_exceptions=True)
+            self._ledger.flush()  # a plug-in that doesn't let itself be cancelled must not cost what the others did
+            await asyncio.gather(*running, return_exceptions=True)
             self._ledger.flush()
 
     async def drain(self) -> None:
         """Return once nothing more can be delivered. The caller sets the deadline."""
+        if self.state == "stopped" or (self.state == "unavailable" and not self._opened):
+            return
         self._quiet.clear()
         self._wake.set()
         await self._quiet.wait()
@@ -128,10 +137,10 @@ class Lane:
                 tries += 1
                 self._state("unavailable", "open", str(error) or type(error).__name__)
                 self._quiet.set()
-                if not len(self._ledger.window):
-                    await self._read()  # so that the lag in seconds is known
+                await self._read_until_wanted()
                 await self._clock.sleep(delay(tries, 0.5, PROBE_MAX_SECONDS, random=lambda: 0.5 + self._jitter() / 2))
             else:
+                self._opened = True
                 self._state("running")
                 return
 
@@ -151,18 +160,28 @@ class Lane:
             await self._hold_on()
         else:
             await self._parking.load_due(self._queue)
-            await self._read()
+            if len(self._queue) < self._sink.max_events * self._sink.concurrency and await self._read():
+                self._wake.set()
             self._launch_ready()
         self._ledger.flush()
 
-    async def _read(self) -> None:
-        window = self._ledger.window
-        while (room := self._room()) > 0 and window.cursor < self._journal.head:
-            records = await self._journal.read(window.cursor, min(room, READ_EVENTS), self._limits.window_bytes)
-            for record in records:
-                self._admit(record)
-            if not records or len(self._queue) >= self._sink.max_events * self._sink.concurrency:
-                break
+    async def _read(self) -> bool:
+        """Take in the next records, as far as there is room; whether there are more."""
+        window, room = self._ledger.window, self._room()
+        if room <= 0 or window.cursor >= self._journal.head:
+            return False
+        records = await self._journal.read(window.cursor, min(room, READ_EVENTS), self._limits.window_bytes)
+        for record in records:
+            self._admit(record)
+        if not records or window.cursor >= self._journal.head:
+            return False
+        await asyncio.sleep(0)  # a long way through events that are not wanted must let the others have their turns
+        return True
+
+    async def _read_until_wanted(self) -> None:
+        """So that the lag in seconds is known while nothing is delivered."""
+        while not len(self._ledger.window) and await self._read():
+            self._ledger.flush()
 
     def _room(self) -> int:
         if self._parking.full or self._queue.bytes >= self._limits.window_bytes:
@@ -179,11 +198,18 @@ class Lane:
             self._telemetry.emit(facts.UNWANTED, sink=self.name, event_id=envelope.id, type=envelope.type)
         else:
             window.add(position, envelope.recordedtime)
-            scope = self._sink.scope(envelope)
+            scope = self._scope(envelope)
             self._queue.put(Entry(position, envelope, scoped_key(self._settings.ordering, scope, envelope), scope))
 
+    def _scope(self, envelope: Envelope) -> str:
+        try:
+            return self._sink.scope(envelope)
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and must end no other lane by it
+            self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=f"scope(): {error!r}"[:500], events=1)
+            return ""
+
     def _launch_ready(self) -> None:
-        while len(self._running) < self._sink.concurrency:
+        while self.state == "running" and len(self._running) < self._sink.concurrency:
             batch = self._take(self._sink.max_events)
             if not batch:
                 break
@@ -229,16 +255,22 @@ class Lane:
 
     async def _outcomes(self, batch: list[Entry]) -> Sequence[Outcome]:
         envelopes = [entry.envelope for entry in batch]
+        limit = asyncio.timeout(self._limits.deliver_timeout_seconds)
         try:
-            async with asyncio.timeout(self._limits.deliver_timeout_seconds):
+            async with limit:
                 outcomes = await self._sink.deliver(envelopes)
             if len(outcomes) == len(batch):
                 return outcomes
             problem = f"{len(outcomes)} outcomes for {len(batch)} events"
-        except TimeoutError:
-            hung = Unavailable("timeout", f"deliver() took more than {self._limits.deliver_timeout_seconds:g} s")
-            return [hung] * len(batch)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            problem = repr(error)  # it let out a cancellation of its own: nobody cancelled the lane
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            if limit.expired():
+                hung = Unavailable("timeout", f"deliver() took more than {self._limits.deliver_timeout_seconds:g} s")
+                return [hung] * len(batch)
             problem = repr(error)[:500]
         self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=problem, events=len(batch))
         if len(batch) == 1:
@@ -268,8 +300,7 @@ class Lane:
         return None if self._running else max(0.0, self._hold_until - self._clock.monotonic())
 
     async def _hold_on(self) -> None:
-        if not len(self._ledger.window):
-            await self._read()  # so that the lag in seconds is known
+        await self._read_until_wanted()
         if self._until_probe() == 0.0:
             await self._read_for_probe()
             await self._probe_both()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from router.clock import Clock
 from router.dispatch.entry import Entry
-from router.dispatch.holds import HeldKey, HeldScope, Holds, hold_key
+from router.dispatch.holds import HeldKey, HeldScope, Hold, Holds, hold_key
 from router.dispatch.ledger import Ledger
 from router.dispatch.queue import Queue
 from router.envelope import Envelope
@@ -14,8 +14,9 @@ from router.journal.contract import Journal, Parked
 KEYS_MAX = 10_000
 """Held keys remembered; with more the lane stops reading, so that memory stays bounded."""
 CHUNK = 100
-KEYS_AT_ONCE = 200
 LOADED_MAX = 2000
+"""Parked events on their way to deliver() at once; so many bytes in the queue that more of them must wait."""
+LOADED_MAX_BYTES = 16 << 20
 
 
 class Parking:
@@ -30,6 +31,7 @@ class Parking:
         self._journal = journal
         self._ledger = ledger
         self._clock = clock
+        self._loaded = 0
 
     @property
     def full(self) -> bool:
@@ -63,7 +65,7 @@ class Parking:
 
     def _divert_loaded(self, entry: Entry, parked: Parked) -> bool:
         hold = self.holds.of(parked)
-        if hold.failed:
+        if hold.failed and not (isinstance(hold, HeldScope) and hold.probing):
             self.ended(parked, gone=False)
             return True
         if parked.scope and hold_key(entry) in self.holds.keys:
@@ -91,6 +93,7 @@ class Parking:
             self.holds.keys.setdefault(key, HeldKey()).count += 1
         else:
             self.holds.keys[key].loaded -= 1
+            self._loaded -= 1
         hold = self.holds.keys[key]
         hold.mark = mark
         hold.failed = True
@@ -109,32 +112,43 @@ class Parking:
         """A loaded event is no longer on its way; gone: and not parked any more either."""
         hold = self.holds.of(parked)
         hold.loaded -= 1
+        self._loaded -= 1
         if gone:
             hold.count -= 1
             self._ledger.unpark(parked.position)
-        if hold.loaded or self.holds.release_empty(parked):
+        now = self._clock.monotonic()
+        if hold.loaded or self.holds.release_empty(parked, now):
             return
-        due = hold.due if hold.failed else self._clock.monotonic()
+        due = hold.due if hold.failed else now
         if parked.scope:
             hold.due = due
         else:
             self.holds.set_due(parked.order_key, due)
 
+    def reloaded(self, hold: Hold) -> None:
+        """An event whose end was told counts as on its way again, for another end."""
+        hold.loaded += 1
+        self._loaded += 1
+
     async def load_due(self, queue: Queue) -> None:
         """Put the parked events that are due into the queue: the first of a key or scope, all of them once it got through."""
-        if not self.holds or len(queue) >= LOADED_MAX:
+        if not self.holds:
             return
         now = self._clock.monotonic()
         for scope in self.holds.due_scopes(now):
-            await self._load_scope(scope, queue)
-        for key in self.holds.due_keys(now, KEYS_AT_ONCE):
+            if self._may_load(queue):
+                await self._load_scope(scope, queue)
+        while self._may_load(queue) and (key := self.holds.due_key(now)) is not None:
             await self._load_key(key, queue)
 
     def next_due(self, queue: Queue) -> float | None:
         """Seconds until `load_due` has something to do, None when it waits for something else."""
-        if not self.holds or len(queue) >= LOADED_MAX:
+        if not self.holds or not self._may_load(queue):
             return None
         return self.holds.next_due(self._clock.monotonic())
+
+    def _may_load(self, queue: Queue) -> bool:
+        return self._loaded < LOADED_MAX and queue.bytes < LOADED_MAX_BYTES
 
     async def load_earliest(self, queue: Queue) -> None:
         """Put the parked event that is due first in front of the queue, due or not."""
@@ -147,6 +161,7 @@ class Parking:
         rows = await self._rows(order_key=key, limit=1 if hold.failed else CHUNK)
         hold.failed = False
         hold.loaded = len(rows)
+        self._loaded += len(rows)
         entries = [self._entry(parked, envelope) for parked, envelope in rows]
         if in_front:
             queue.put_back(entries)
@@ -158,18 +173,23 @@ class Parking:
 
     async def _load_scope(self, scope: str, queue: Queue) -> None:
         hold = self.holds.scopes[scope]
+        known = hold.count
         rows = await self._rows(scope=scope, limit=CHUNK)
-        if hold.failed:
+        if not rows:
+            hold.count -= known  # what was parked meanwhile is loaded next
+            if not hold.count:
+                self.holds.half_open(scope, self._clock.monotonic())
+            return
+        hold.probing, hold.through, hold.suspects = hold.failed, False, []
+        if hold.probing:
             rows = _two_subjects(rows, hold.tries)
-        probing = hold.failed
         hold.failed = False
-        hold.suspects = []
         hold.loaded = len(rows)
+        self._loaded += len(rows)
         for parked, envelope in rows:
             entry = self._entry(parked, envelope)
-            entry.alone = probing
+            entry.alone = hold.probing
             queue.put(entry)
-        hold.half_open = not rows
 
     async def _rows(
         self, *, limit: int, order_key: str | None = None, scope: str | None = None
@@ -179,7 +199,7 @@ class Parking:
         return list(await self._journal.read_parked(self._lane, order_key=order_key, scope=scope, limit=limit))
 
     def _entry(self, parked: Parked, envelope: Envelope) -> Entry:
-        key = None if parked.order_key.startswith("#") else parked.order_key
+        key = None if parked.order_key == f"#{parked.position}" else parked.order_key
         return Entry(parked.position, envelope, key, self._scope(envelope), parked)
 
 
