@@ -22,6 +22,9 @@ from sinks.contract import Outcome, Retry, Sink, Unavailable
 from sinks.settings import SinkSettings
 
 READ_EVENTS = 1000
+PACE_SECONDS = 0.02
+LIVE_EVENTS = 300
+LIVE_SECONDS = 0.2
 PROBE_MAX_SECONDS = 30.0
 MISSES_MAX = 16
 """So many failures in a row, none delivered between, and the sink counts as unavailable though each was a Retry."""
@@ -61,6 +64,9 @@ class Lane:
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._opened = False
+        self._launched = float("-inf")
+        self._head = 0
+        self._live_until = 0.0
         self._hold_until = 0.0
         self._probes = 0
         self._suspects: set[Entry] = set()
@@ -209,11 +215,27 @@ class Lane:
             return ""
 
     def _launch_ready(self) -> None:
-        while self.state == "running" and len(self._running) < self._sink.concurrency:
-            batch = self._take(self._sink.max_events)
+        most = self._batch_max()
+        while self.state == "running" and len(self._running) < self._sink.concurrency and not self._until_launch(most):
+            batch = self._take(most)
             if not batch:
                 break
+            self._launched = self._clock.monotonic()
             self._launch(batch)
+
+    def _batch_max(self) -> int:
+        """A batch is one piece of Python that nobody interrupts: keep it short while pushes wait for their answers."""
+        if self._journal.head != self._head:
+            self._head = self._journal.head
+            self._live_until = self._clock.monotonic() + LIVE_SECONDS
+        live = self._clock.monotonic() < self._live_until
+        return min(self._sink.max_events, LIVE_EVENTS) if live else self._sink.max_events
+
+    def _until_launch(self, most: int) -> float:
+        """Seconds until the next batch may start: a sink that takes batches gets few full ones, not many of one event."""
+        if self._sink.max_events == 1 or not len(self._queue) or len(self._queue) >= most:
+            return 0.0
+        return max(0.0, self._launched + PACE_SECONDS - self._clock.monotonic())
 
     def _take(self, max_events: int) -> list[Entry]:
         """The next batch, without what must be parked or is stale. Empty when nothing may go now."""
@@ -280,10 +302,17 @@ class Lane:
         return []
 
     async def _sleep(self) -> None:
-        wait = self._until_probe() if self.state == "unavailable" else self._parking.next_due(self._queue)
+        wait = self._until_probe() if self.state == "unavailable" else self._until_something()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._wake.wait()
+
+    def _until_something(self) -> float | None:
+        due = self._parking.next_due(self._queue)
+        if not len(self._queue) or len(self._running) >= self._sink.concurrency:
+            return due
+        pace = self._until_launch(self._batch_max())
+        return min(wait for wait in (due, pace or None) if wait is not None) if due is not None or pace else None
 
     # The whole sink unavailable: stop reading and launching, probe with one event, then with one of another subject
 
