@@ -22,7 +22,7 @@ TOKEN = "benchmark-verification-token"
 PATH = "/webhook/event"
 TYPES = (*seed_types(), "corehr.department.created_v2")
 PLAINTEXT_BYTES = 1000
-SUBJECTS = 20_000
+SUBJECTS = 10_000
 CHUNK = 20_000
 _ENTITY = ("department_id", "employment_id", "process_id", "approval_group_id")
 
@@ -51,13 +51,14 @@ def number_of(id_: str) -> int:
 
 
 def push(number: int, created_ms: int) -> dict[str, Any]:
-    """One event of six types and 20,000 subjects in turn, padded to `PLAINTEXT_BYTES` of JSON."""
+    """One event of six types in turn and one of 10,000 subjects at random, padded to `PLAINTEXT_BYTES` of JSON."""
     made = sample(TYPES[number % len(TYPES)])
     made["header"] |= {"event_id": event_id(number), "create_time": str(created_ms), "token": TOKEN}
     event = made["event"]
+    subject = int(event_id(number)[-8:], 16) % SUBJECTS
     for name in _ENTITY:
         if name in event:
-            event[name] = str(7072306364927985196 + number % SUBJECTS)
+            event[name] = str(7072306364927985196 + subject)
     event["remark"] = ""
     missing = PLAINTEXT_BYTES - len(orjson.dumps(made))
     # Half of it random: real events compress, but not to nothing.

@@ -94,7 +94,7 @@ def file_sink(place: Place) -> dict[str, str]:
 def router(place: Place, sinks: Mapping[str, str]) -> Iterator[Server]:
     """The real program with those sinks, ready."""
     port, admin = free_ports(2)
-    names = sorted({name.split("__")[1].lower() for name in sinks})
+    names = sorted({name.split("__")[1].lower() for name in sinks if name.startswith("FER_SINK__")})
     environ = {
         "FER_LISTEN": f"127.0.0.1:{port}",
         "FER_ADMIN__LISTEN": f"127.0.0.1:{admin}",
