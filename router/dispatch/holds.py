@@ -27,9 +27,13 @@ class Hold:
 
 @dataclass(slots=True)
 class HeldKey(Hold):
-    """mark: the lane's count of deliveries when its first event failed last."""
+    """mark: the lane's count of deliveries when its first event failed last.
+
+    blamed: it found its scope unavailable, and then another event of the scope got through.
+    """
 
     mark: int = 0
+    blamed: bool = False
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class HeldScope(Hold):
 
     probing: what is loaded are probes, one of each of two subjects; through: one of them was delivered;
     suspects: those that found it unavailable while the other is still under way.
-    waiting: held keys that are due and wait for the scope.
+    waiting: held keys that are due and wait for the scope; accusers: those whose first event found it unavailable.
     """
 
     tries: int = 0
@@ -47,6 +51,7 @@ class HeldScope(Hold):
     through: bool = False
     suspects: list[Entry] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    accusers: set[str] = field(default_factory=set)
 
 
 def hold_key(entry: Entry) -> str:
@@ -111,6 +116,13 @@ class Holds:
     def release_scope(self, name: str, now: float) -> None:
         """The scope is no longer held: what waited for it is due."""
         self._wake(self.scopes.pop(name), now)
+
+    def cleared(self, scope: HeldScope, by: Entry) -> None:
+        """An event of the scope got through: where others found it unavailable, it was them."""
+        for key in scope.accusers - {hold_key(by)}:
+            if key in self.keys:
+                self.keys[key].blamed = True
+        scope.accusers.clear()
 
     def half_open(self, name: str, now: float) -> None:
         """Nothing is parked for the scope: what comes next is its probe."""

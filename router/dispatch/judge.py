@@ -99,9 +99,12 @@ class Judge:
     def _settle(self, entry: Entry) -> None:
         self.delivered += 1
         self.misses = 0
-        scopes = self._parking.holds.scopes
-        if scopes and entry.scope in scopes and scopes[entry.scope].half_open:
-            self._parking.holds.release_scope(entry.scope, self._clock.monotonic())
+        holds = self._parking.holds
+        scope = holds.scopes.get(entry.scope) if holds.scopes else None
+        if scope is not None:
+            holds.cleared(scope, entry)
+            if scope.half_open:
+                holds.release_scope(entry.scope, self._clock.monotonic())
         if entry.parked is None:
             self._ledger.settle(entry.position)
             return
@@ -166,6 +169,11 @@ class Judge:
         if entry.parked is not None and entry.parked.scope:
             self._probe_failed(entry, entry.parked, outcome)
             return
+        key = holds.keys.get(hold_key(entry))
+        if entry.parked is not None and key is not None and key.blamed:
+            key.blamed = False
+            self.fail(entry, SUSPECT)
+            return
         hold = holds.scopes.get(scope)
         if hold is None or hold.half_open:
             hold = holds.scopes.setdefault(scope, HeldScope())
@@ -176,6 +184,7 @@ class Judge:
         if entry.parked is None:
             self._parking.park_in_scope(entry, scope)
         else:  # the first of a held key: it stays that, and waits for the scope
+            hold.accusers.add(hold_key(entry))
             wait = max(0.0, hold.due - self._clock.monotonic())
             self._parking.park_for_retry(entry, entry.parked, wait, self.delivered)
 

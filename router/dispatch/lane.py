@@ -345,14 +345,14 @@ class Lane:
             self._suspects.update(entry for entry in (first, other) if entry is not None)
             self._hold(self._probes + 1, why)
             return
-        for entry in {first, *self._suspects}:  # it is these events, not the sink
-            if self._queue.remove(entry):
-                self._judge.fail(entry, Retry(why.reason, why.detail))
+        if self._queue.remove(first):  # it is this event, not the sink
+            self._judge.fail(first, Retry(why.reason, why.detail))
         self._resume()
 
     def _resume(self) -> None:
         self._suspects.clear()
         self._state("running")
+        self._wake.set()
 
     async def _read_for_probe(self) -> None:
         """A probe wants two subjects that have not been tried: read on while there is but one."""

@@ -67,7 +67,10 @@ class Queue:
         """The batch ended: those that waited for its keys are next. still: what goes on of it, and holds its keys."""
         if not self._tracks:
             return
-        for key in {entry.key for entry in batch if entry.key is not None} - {entry.key for entry in still}:
+        held = {entry.key for entry in still}
+        for key in dict.fromkeys(entry.key for entry in batch):
+            if key is None or key in held:
+                continue
             waiting = self._busy.pop(key, None)
             if waiting:
                 self._waiting -= len(waiting)

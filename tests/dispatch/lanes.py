@@ -8,19 +8,21 @@ from contextlib import asynccontextmanager
 
 from router.dispatch.lane import Lane
 from router.dispatch.parts import Parts
+from router.journal.contract import Journal
 from router.settings.model import DispatchSettings
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
 from sinks.contract import Sink
 from sinks.settings import SinkSettings
-from tests.doubles.journal import MemoryJournal
 from tests.doubles.virtual import VirtualClock
 
 
-def make_lane(sink: Sink, journal: MemoryJournal, seed: int = 0, **settings: object) -> Lane:
+def make_lane(
+    sink: Sink, journal: Journal, seed: int = 0, dispatch: DispatchSettings | None = None, **settings: object
+) -> Lane:
     clock = VirtualClock()
     telemetry = Telemetry(make_logger("error", "json", io.StringIO()), clock)
-    options = DispatchSettings(deliver_timeout_seconds=30)
+    options = dispatch or DispatchSettings(deliver_timeout_seconds=30)
     sink_settings = SinkSettings.model_validate({"type": "memory", **settings})
     return Lane("s", sink, sink_settings, Parts(journal, options, telemetry, clock, random.Random(seed).random))
 

@@ -1,7 +1,9 @@
 """A journal in memory that commits at the loop's next turn: for lanes under a virtual clock."""
 
 import asyncio
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from router.envelope import Envelope
@@ -23,7 +25,9 @@ T = TypeVar("T")
 class MemoryJournal:
     """Every call is durable at once. `crash()` gives a journal with what was settled, for a restarted lane."""
 
-    def __init__(self) -> None:
+    def __init__(self, gap: Callable[[], int] = lambda: 1) -> None:
+        """gap: how far the next position is from the last one."""
+        self._gap = gap
         self.records: list[Record] = []
         self.cursors: dict[str, tuple[int, list[tuple[int, int]]]] = {}
         self.parked: dict[str, dict[int, Parked]] = {}
@@ -36,7 +40,7 @@ class MemoryJournal:
         return self.records[-1].position if self.records else 0
 
     def append(self, envelope: Envelope) -> asyncio.Future[Verdict]:
-        self.records.append(Record(self.head + 1, envelope))
+        self.records.append(Record(self.head + self._gap(), envelope))
         self._new.set()
         self._new = asyncio.Event()
         return _done(Verdict.STORED)
@@ -73,7 +77,8 @@ class MemoryJournal:
         return [await self.register(lane) for lane in self.cursors]
 
     async def read(self, after: int, limit: int, max_bytes: int) -> Sequence[Record]:
-        return self.records[after : after + limit]
+        start = bisect_right(self.records, after, key=attrgetter("position"))
+        return self.records[start : start + limit]
 
     async def wait(self, after: int) -> None:
         while self.head <= after:
@@ -103,7 +108,7 @@ class MemoryJournal:
             if position > after
             and (row.scope == scope if scope is not None else (row.order_key, row.scope) == (order_key, ""))
         ]
-        return [(row, self.records[row.position - 1].envelope) for row in rows[:limit]]
+        return [(row, (await self.read(row.position - 1, 1, 0))[0].envelope) for row in rows[:limit]]
 
     def meta(self) -> Meta:
         return Meta(self.head, len(self.records), 0, 0, None, None)
