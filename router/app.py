@@ -71,7 +71,7 @@ class Router:
             await self._report_orphans()
             for name, sink in self._sinks.items():
                 stack.push_async_callback(self._close, f"sink {name}", sink.close)
-            stack.push_async_callback(supervisor.cancel)
+            stack.push_async_callback(supervisor.cancel, CLOSE_SECONDS)
             listening = await self._listen(stack)
             supervisor.run("journal", self._watch_journal())
             supervisor.run("webhook", self._webhook.watch())
@@ -84,6 +84,7 @@ class Router:
             started(listening)
             await supervisor.watch(stop)
             await self._drain()
+            supervisor.check()
         self._telemetry.emit(facts.STOPPED)
 
     async def _listen(self, stack: AsyncExitStack) -> Listening:
@@ -119,7 +120,7 @@ class Router:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await close()
-        except Exception as error:  # noqa: BLE001 - a plug-in's close() may raise anything
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a plug-in's close() may raise anything
             self._telemetry.emit(facts.CLEANUP_FAILED, part=what, error=repr(error))
 
     def _wanted(self, type_: str) -> bool:

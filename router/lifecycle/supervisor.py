@@ -37,15 +37,21 @@ class Supervisor:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
+        self.check()
+
+    def check(self) -> None:
+        """Raises WorkerFailedError when a worker has ended by itself."""
         if self._failed.done():
             self._failed.result()
 
-    async def cancel(self) -> None:
-        """End all workers and wait for them. Idempotent."""
+    async def cancel(self, seconds: float = 10.0) -> None:
+        """End all workers and wait for them, `seconds` at most: a plug-in may not let itself be cancelled. Idempotent."""
         tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, late = await asyncio.wait(tasks, timeout=seconds) if tasks else (None, ())
+        for task in late:
+            self._telemetry.emit(facts.CLEANUP_FAILED, part=task.get_name(), error=f"not ended after {seconds:g} s")
         if not self._failed.done():
             self._failed.cancel()
 
