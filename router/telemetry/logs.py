@@ -1,5 +1,6 @@
 """Structured logs: JSON lines, or colours on a terminal, to standard error."""
 
+import json
 import sys
 from typing import Any, Literal, TextIO
 
@@ -19,7 +20,7 @@ def make_logger(
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=out.isatty())
         if console
-        else structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+        else structlog.processors.JSONRenderer(serializer=_dump)
     )
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(out),
@@ -32,3 +33,11 @@ def make_logger(
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
     )
     return logger.bind()
+
+
+def _dump(event: dict[str, Any], **_: object) -> str:
+    """One line of JSON, whatever is in it: a log line must never be what fails."""
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:  # integers beyond 64 bits, lone surrogates
+        return json.dumps(event, default=str)
