@@ -1,0 +1,155 @@
+"""`run` as a program: what it says, what ends it, and with which status."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.flow.program import PROGRAM, Program, eventually, free_ports
+from tests.flow.targets import in_files
+
+
+def run(folder: Path, environ: Mapping[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    """A start that is expected to fail."""
+    env = {"PATH": os.environ["PATH"], "FER_DATA_DIR": str(folder / "data"), **environ}
+    return subprocess.run(
+        [PROGRAM, "run", *args], check=False, env=env, cwd=folder, capture_output=True, text=True, timeout=30
+    )
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Program:
+    return Program(tmp_path, {})
+
+
+def ports() -> dict[str, str]:
+    webhook, admin = free_ports(2)
+    return {"FER_LISTEN": f"127.0.0.1:{webhook}", "FER_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_and_ends_with_0(router: Program, number: signal.Signals) -> None:
+    with router:
+        assert router.send().returncode == 0
+        os.kill(router.pid, number)
+        assert router._process is not None
+        assert router._process.wait(30) == 0
+    assert len(in_files(router.folder / "data")) == 5
+    assert '"event":"stopped"' in router.tail()
+
+
+def test_a_second_signal_ends_it_at_once_and_loses_nothing(router: Program) -> None:
+    router.environ |= {"FER_DRAIN__ACCEPT_SECONDS": "20", "FER_DRAIN__GRACE_SECONDS": "60"}
+    with router:
+        assert router.send().returncode == 0
+        os.kill(router.pid, signal.SIGTERM)
+        eventually(lambda: router.get("/readyz")[0] == 503, 10, router.tail)
+        assert router.get("/healthz")[0] == 200
+        assert router.stop(5) == 128 + signal.SIGTERM
+    router.environ["FER_DRAIN__ACCEPT_SECONDS"] = "0"
+    with router:
+        eventually(lambda: router.metric("fer_lag_events") == 0, 30, router.tail)
+        assert router.stop() == 0
+    assert len({event["id"] for event in in_files(router.folder / "data")}) == 5
+
+
+def test_bad_settings_are_all_named_and_nothing_is_started(tmp_path: Path) -> None:
+    ended = run(tmp_path, {"FER_LISTN": "x", "FER_INGRESS__MAX_DEPTH": "no", "FER_LISTEN": "0.0.0.0:1"})
+    assert ended.returncode == 2
+    for name in ("FER_LISTN", "FER_INGRESS__MAX_DEPTH", "FER_LISTEN"):
+        assert name in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_second_router_on_the_same_journal_is_refused(router: Program) -> None:
+    with router:
+        ended = run(router.folder, ports())
+        assert ended.returncode == 1
+        assert "another" in ended.stderr.lower(), ended.stderr
+        assert str(router.folder / "data") in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert router.send().returncode == 0
+        assert router.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["FER_LISTEN", "FER_ADMIN__LISTEN"])
+def test_a_port_that_is_taken_is_named(tmp_path: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run(tmp_path, ports() | {name: f"127.0.0.1:{port}"})
+    assert ended.returncode == 1
+    assert str(port) in ended.stderr
+    assert "in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_damaged_journal_is_set_aside_only_when_told_to(router: Program) -> None:
+    with router:
+        assert router.send().returncode == 0
+        assert router.stop() == 0
+    journal = router.folder / "data" / "journal.db"
+    damaged = b"no database at all, " * 500
+    journal.write_bytes(damaged)
+    ended = run(router.folder, ports())
+    assert ended.returncode == 1
+    assert "--set-aside-damaged-journal" in ended.stderr
+    assert journal.read_bytes() == damaged
+    again = Program(router.folder, {})
+    with again.log.open("ab") as log:
+        child = subprocess.Popen(
+            [PROGRAM, "run", "--set-aside-damaged-journal"], env=again.environ, cwd=again.folder, stdout=log, stderr=log
+        )
+    try:
+        eventually(lambda: again.get("/readyz")[0] == 200, 20, again.tail)
+        assert again.send().returncode == 0
+    finally:
+        child.terminate()
+        assert child.wait(20) == 0, again.tail()
+    assert damaged in [file.read_bytes() for file in (router.folder / "data").glob("journal.db*") if file != journal]
+
+
+def test_a_data_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    ended = run(tmp_path, ports())
+    assert ended.returncode == 1
+    assert str(tmp_path / "data") in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_without_any_settings_it_serves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """In an empty folder with the default ports, or, where they are taken, says so."""
+    webhook, admin = free_ports(2)
+    env = {"PATH": os.environ["PATH"]}
+    defaults = _free(8080) and _free(9464)
+    if not defaults:
+        env |= {"FER_LISTEN": f"127.0.0.1:{webhook}", "FER_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
+    address = "127.0.0.1:8080" if defaults else f"127.0.0.1:{webhook}"
+    log = tmp_path / "out"
+    with log.open("wb") as out, (tmp_path / "err").open("wb") as err:
+        child = subprocess.Popen([PROGRAM, "run"], env=env, cwd=tmp_path, stdout=out, stderr=err)
+    try:
+        eventually(lambda: "Ctrl-C" in log.read_text(), 20, (tmp_path / "err").read_text)
+        sent = subprocess.run([PROGRAM, "send"], check=False, env=env, capture_output=True, text=True, timeout=30)
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+    finally:
+        child.terminate()
+        assert child.wait(20) == 0
+    said = log.read_text()
+    assert f"http://{address}/webhook/event" in said
+    assert "files: file" in said
+    assert "data/" in said
+    assert "no keys" in said
+    assert "loopback only" in said
+    assert "feishu-event-router send" in said
+    assert (tmp_path / "data" / "journal.db").exists()
+    assert len(in_files(tmp_path / "data")) == 5
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
