@@ -39,6 +39,10 @@ class JournalOpenError(JournalError):
     """The journal can't be opened: locked, newer, damaged, or on a network file system. The text says what to do."""
 
 
+class JournalDamagedError(JournalOpenError):
+    """Its file is damaged, the one case in which it may be set aside."""
+
+
 class Record(NamedTuple):
     """An envelope and its place in the log."""
 

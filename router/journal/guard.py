@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from router.journal import schema
-from router.journal.contract import JournalOpenError
+from router.journal.contract import JournalDamagedError, JournalOpenError
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}
@@ -113,9 +113,9 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def damaged(path: Path, detail: str) -> JournalOpenError:
+def damaged(path: Path, detail: str) -> JournalDamagedError:
     """The error for a file that can't be trusted."""
-    return JournalOpenError(
+    return JournalDamagedError(
         f"{path} is damaged ({detail}). Restore it from a backup, or start once with "
         "`feishu-event-router run --set-aside-damaged-journal`: it renames the file and begins an empty journal; "
         "what was not delivered yet stays in the renamed file"
@@ -180,14 +180,23 @@ def check_free_list(path: Path) -> None:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename a journal's files to `….damaged-<time>`, so that the next start begins an empty one.
+    """Rename a damaged journal's files to `….damaged-<time>`, so that the next start begins an empty one.
 
-    Gives the renamed database, None when there was none. Raises JournalOpenError while a router has it open, OSError.
+    Gives the renamed database; None when there is none, or nothing wrong with it: then it stays, as its events are owed
+    to sinks. Raises JournalOpenError while a router has it open or when it is no journal of ours, OSError.
     """
+    from router.journal.opening import check_all  # noqa: PLC0415 - opening leans on this module
+
     if not path.exists():
         return None
     lock = take(path)
     try:
+        try:
+            check_all(path)
+        except JournalDamagedError:
+            pass
+        else:
+            return None
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         for suffix in SUFFIXES[::-1]:
             file = path.with_name(path.name + suffix)

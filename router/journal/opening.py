@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from router.envelope import Envelope
 from router.journal import ballast, guard, schema
 from router.journal.contract import JournalOpenError
 from router.journal.limits import MIB
@@ -34,6 +35,21 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, bool]:
         return _connect(path), unclean
     except sqlite3.Error as error:
         raise explain(error, path) from error
+
+
+def check_all(path: Path) -> None:
+    """Every page and every event of a locked journal, which takes its time. Raises JournalOpenError."""
+    connection, _ = open_writer(path)
+    with closing(connection):
+        try:
+            guard.check_whole(connection, path, thorough=True)
+            for position, body in connection.execute("SELECT position, body FROM events"):
+                try:
+                    Envelope.from_json(body)
+                except ValueError:
+                    raise guard.damaged(path, f"event {position} can't be read") from None
+        except sqlite3.Error as error:
+            raise explain(error, path) from error
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

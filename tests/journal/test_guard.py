@@ -180,3 +180,30 @@ async def test_set_aside_makes_room_for_an_empty_journal(tmp_path: Path) -> None
 
 def test_set_aside_of_nothing_is_nothing(tmp_path: Path) -> None:
     assert guard.set_aside(tmp_path / "journal.db") is None
+
+
+async def test_set_aside_leaves_a_journal_that_is_whole(tmp_path: Path) -> None:
+    """Else a switch that was left in a manifest would throw away what is owed to sinks, at each start."""
+    path = await filled(tmp_path)
+    assert guard.set_aside(path) is None
+    async with opened(tmp_path) as journal:
+        assert journal.head > 0
+
+
+async def test_set_aside_leaves_another_programs_database(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE mine (x)")
+    db.close()
+    with pytest.raises(JournalOpenError, match="another program"):
+        guard.set_aside(path)
+    assert path.exists()
+
+
+async def test_set_aside_of_a_journal_with_an_event_that_cannot_be_read(tmp_path: Path) -> None:
+    path = await filled(tmp_path)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE events SET body = x'7b' WHERE position = (SELECT max(position) FROM events)")
+    db.close()
+    assert guard.set_aside(path) is not None
+    assert not path.exists()
