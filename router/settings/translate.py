@@ -42,11 +42,12 @@ _WORDS = {
 
 def report(error: ValidationError, model: type[Section], prefix: str, leaves: Sequence[Leaf], env: Environment) -> None:
     """Put every error of one settings class on the environment's list of faults."""
+    unread = any(leaf.variable in env.faulty for leaf in leaves)
     hidden = [env.raw(leaf.variable) for leaf in leaves if leaf.secret or _WITH_PASSWORD.search(env.raw(leaf.variable))]
     for details in error.errors(include_url=False, include_input=False):
         variable, annotation = _locate(model, prefix, details["loc"])
-        if variable in env.faulty:
-            continue
+        if variable in env.faulty or (unread and variable.endswith("__*")):
+            continue  # said already; or about several settings together, of which one couldn't be read
         suggestion = did_you_mean(env.raw(variable), _choices(annotation))
         env.blame(variable, _without(_words(details), hidden), suggestion)
 

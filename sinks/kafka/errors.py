@@ -79,7 +79,7 @@ def _reason(table: "dict[type[BaseException], str]", error: BaseException) -> st
 def describe(error: BaseException) -> str:
     """One line for people. Nothing secret is in any of aiokafka's errors; a password never is."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {error.verify_message} (tls_ca_file?)"
+        return f"the broker's certificate is not trusted: {error.verify_message} (TLS_CA_FILE?)"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error} (wrong port, or a client certificate is wanted?)"
     if isinstance(error, socket.gaierror):

@@ -118,21 +118,21 @@ class KafkaSettings(SinkSettings):
     def _check_security(self) -> Self:
         tls_set = self.tls_ca_file or self.tls_cert_file or self.tls_key_file
         if bool(self.tls_cert_file) != bool(self.tls_key_file):
-            raise ValueError("tls_cert_file and tls_key_file go together")
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE go together")
         if bool(self.sasl_username) != (self.sasl_password is not None):
-            raise ValueError("sasl_username and sasl_password go together")
+            raise ValueError("SASL_USERNAME and SASL_PASSWORD go together")
         if self.protocol.startswith("SASL") and not self.sasl_username:
-            raise ValueError(f"security_protocol {self.protocol} needs sasl_username and sasl_password")
+            raise ValueError(f"SECURITY_PROTOCOL {self.protocol} needs SASL_USERNAME and SASL_PASSWORD")
         if not self.protocol.startswith("SASL") and self.sasl_username:
-            raise ValueError(f"sasl_username is set, but security_protocol {self.protocol} has no SASL")
+            raise ValueError(f"SASL_USERNAME is set, but SECURITY_PROTOCOL {self.protocol} has no SASL")
         if not self.protocol.endswith("SSL") and tls_set:
-            raise ValueError(f"tls_… files are set, but security_protocol {self.protocol} has no TLS")
+            raise ValueError(f"TLS_… files are set, but SECURITY_PROTOCOL {self.protocol} has no TLS")
         return self
 
     @model_validator(mode="after")
     def _check_times(self) -> Self:
         if self.deliver_timeout_seconds < self.request_timeout_seconds:
-            raise ValueError("deliver_timeout_seconds must not be shorter than request_timeout_seconds")
+            raise ValueError("DELIVER_TIMEOUT_SECONDS must not be shorter than REQUEST_TIMEOUT_SECONDS")
         return self
 
 

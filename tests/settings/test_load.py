@@ -361,3 +361,15 @@ def test_drain_longer_than_the_grace_period() -> None:
     assert "30 s" in fault.problem
     longer = {**MEMORY, "FER_DRAIN__LANES_SECONDS": "25", "FER_DRAIN__GRACE_SECONDS": "1m"}
     assert load(longer).drain.lanes_seconds == 25.0
+
+
+def test_what_one_unread_file_leaves_open_is_no_fault_of_its_own() -> None:
+    """A user name whose password's file is missing has a password all the same."""
+    environ = {
+        "FER_SINKS": "bus",
+        "FER_SINK__BUS__TYPE": "kafka",
+        "FER_SINK__BUS__BOOTSTRAP_SERVERS": "k:9092",
+        "FER_SINK__BUS__SASL_USERNAME": "router",
+        "FER_SINK__BUS__SASL_PASSWORD_FILE": "/nowhere/password",
+    }
+    assert set(faults(environ)) == {"FER_SINK__BUS__SASL_PASSWORD_FILE"}

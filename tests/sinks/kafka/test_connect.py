@@ -69,7 +69,7 @@ async def test_an_unknown_authority_is_named(kafka_secure: Cluster) -> None:
     files = {**client(kafka_secure.certificates), "tls_ca_file": kafka_secure.certificates.other_ca}
     said = await refusal(kafka_secure.listeners("SSL"), **files)
     assert "(SSL): the broker's certificate is not trusted:" in said
-    assert said.endswith("(tls_ca_file?)")
+    assert said.endswith("(TLS_CA_FILE?)")
 
 
 async def test_a_name_that_the_certificate_lacks_is_refused_unless_told_otherwise(kafka_secure: Cluster) -> None:
