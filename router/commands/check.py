@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from router.commands import env_file_option, environ_of
 from router.commands.overview import Overview, Probe, overview
-from router.settings import Settings, SettingsError, load
+from router.settings import Fault, Settings, SettingsError, load
 
 
 @click.command()
@@ -41,6 +41,7 @@ def command(ctx: click.Context, connect: bool, seconds: float, as_json: bool) ->
     """
     try:
         settings = load(environ_of(ctx))
+        _check_certificate(settings)
     except SettingsError as error:
         if not as_json:
             raise
@@ -53,6 +54,18 @@ def command(ctx: click.Context, connect: bool, seconds: float, as_json: bool) ->
     click.echo(_json(shown, probes) if as_json else _text(shown, probes))
     if not all(probe.ok for probe in probes):
         ctx.exit(1)
+
+
+def _check_certificate(settings: Settings) -> None:
+    """Load what the webhook port would serve with. Raises SettingsError."""
+    if settings.tls.cert_file is None:
+        return
+    from router.ingress.tls import TlsError, server_context  # noqa: PLC0415 - only where TLS is on
+
+    try:
+        server_context(settings.tls)
+    except TlsError as error:
+        raise SettingsError([Fault("FER_TLS__CERT_FILE", str(error).removeprefix("TLS: "))]) from None
 
 
 def _connect(settings: Settings, seconds: float) -> Sequence[Probe]:

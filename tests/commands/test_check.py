@@ -133,3 +133,13 @@ SINK = SinkType(SinkSettings, lambda name, settings: Silent(), lambda settings: 
     result = check("--connect", "--timeout", "0.2", env={"FER_SINKS": "a", "FER_SINK__A__TYPE": "silent"})
     assert result.exit_code == 1
     assert "no answer within 0.2 s" in result.output
+
+
+def test_a_certificate_that_could_not_be_served_is_a_fault(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("no PEM")
+    tls = {"FER_TLS__CERT_FILE": str(tmp_path / "cert.pem"), "FER_TLS__KEY_FILE": str(tmp_path / "key.pem")}
+    result = check(env={**BASE, **tls})
+    assert result.exit_code == 2
+    assert "FER_TLS__CERT_FILE" in result.output
+    assert "PEM certificate chain" in result.output
