@@ -13,7 +13,7 @@ from benchmarks.load import Plan, Result
 from benchmarks.pool import Pool
 from benchmarks.subjects import Server
 
-DELIVERY_SECONDS = 120.0
+DELIVERY_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 

@@ -80,19 +80,17 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def in_turns(bench: Bench, letters: str, rounds: int, seconds: float) -> dict[str, list[Run]]:
-    """(a) to (e), one after the other, as often as asked. The first two runs warm the broker and don't count."""
+def in_turns(bench: Bench, results: dict[str, list[Run]], rounds: int, seconds: float) -> None:
+    """Fill in the runs of each letter, one after the other, as often as asked. Two runs before warm the broker."""
     for letter in "bc":
-        if letter in letters:
+        if letter in results:
             say(f"warming the broker with ({letter})")
             bench.run(letter, seconds)
-    results: dict[str, list[Run]] = {letter: [] for letter in letters}
     for number in range(1, rounds + 1):
-        for letter in letters:
+        for letter, runs in results.items():
             run = bench.run(letter, seconds)
-            results[letter].append(run)
+            runs.append(run)
             say(f"round {number}: ({letter}) {SUBJECTS[letter].name}: {describe(run)}")
-    return results
 
 
 def describe(run: Run) -> str:
