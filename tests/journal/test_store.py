@@ -121,6 +121,14 @@ def disk_limits(**changes: int) -> Limits:
     return replace(SMALL, max_bytes=64 * MIB, reserve_bytes=8 * MIB, **changes)
 
 
+async def read_on(journal: SqliteJournal) -> int:
+    """How many events there are, read as a lane does: a read may give fewer than there are."""
+    position = count = 0
+    while records := await journal.read(position, 10_000, MANY):
+        position, count = records[-1].position, count + len(records)
+    return count
+
+
 async def test_a_full_disk_refuses_pushes_and_the_journal_lives_on(small_disk: Path) -> None:
     async with opened(small_disk / "data", limits=disk_limits()) as journal:
         await journal.register("bus")
@@ -128,8 +136,7 @@ async def test_a_full_disk_refuses_pushes_and_the_journal_lives_on(small_disk: P
         assert journal.failed is None
         with pytest.raises(JournalFullError, match="disk"):
             await journal.append(big(stored))
-        assert len(await journal.read(0, 10_000, MANY)) == stored
-        assert journal.head == stored
+        assert await read_on(journal) == stored == journal.head
 
 
 async def test_of_a_refused_push_nothing_is_remembered(small_disk: Path) -> None:
