@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from router.journal import schema
+from router.journal.ballast import ballast_path
 from router.journal.contract import JournalDamagedError, JournalOpenError
 
 NETWORK = frozenset(
@@ -127,6 +128,8 @@ def check_header(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(100)
     if not head:
+        if ballast_path(path).exists():  # made only beside a journal that was whole once
+            raise damaged(path, "it is empty")
         return
     if len(head) < 100 or head[:16] != b"SQLite format 3\x00":
         raise damaged(path, "it is no SQLite database")

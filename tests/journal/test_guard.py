@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.journal import guard
+from router.journal.ballast import ballast_path
 from router.journal.contract import JournalOpenError
 from router.journal.schema import PAGE_SIZE, VERSION
 from tests.doubles.envelopes import make_envelope
@@ -207,3 +208,17 @@ async def test_set_aside_of_a_journal_with_an_event_that_cannot_be_read(tmp_path
     db.close()
     assert guard.set_aside(path) is not None
     assert not path.exists()
+
+
+async def test_a_journal_that_lost_its_whole_content_is_refused(tmp_path: Path) -> None:
+    """As a file system may leave it after a crash. Empty because its first start was cut off, it is no loss."""
+    path = tmp_path / "journal.db"
+    path.touch()
+    async with opened(tmp_path):
+        pass
+    os.truncate(path, 0)
+    ballast_path(path).touch()
+    assert "it is empty" in await refused(tmp_path)
+    assert guard.set_aside(path) is not None
+    async with opened(tmp_path) as journal:
+        assert journal.head == 0
