@@ -65,6 +65,7 @@ class Lane:
         self._quiet = asyncio.Event()
         self._opened = False
         self._launched = float("-inf")
+        self._paced = False
         self._head = 0
         self._live_until = 0.0
         self._hold_until = 0.0
@@ -216,8 +217,10 @@ class Lane:
 
     def _launch_ready(self) -> None:
         most = self._batch_max()
-        while self.state == "running" and len(self._running) < self._sink.concurrency and not self._until_launch(most):
-            batch = self._take(most)
+        self._paced = False
+        while self.state == "running" and len(self._running) < self._sink.concurrency:
+            self._paced = self._until_launch(most) > 0
+            batch = [] if self._paced else self._take(most)
             if not batch:
                 break
             self._launched = self._clock.monotonic()
@@ -309,10 +312,10 @@ class Lane:
 
     def _until_something(self) -> float | None:
         due = self._parking.next_due(self._queue)
-        if not len(self._queue) or len(self._running) >= self._sink.concurrency:
+        if not self._paced:
             return due
-        pace = self._until_launch(self._batch_max())
-        return min(wait for wait in (due, pace or None) if wait is not None) if due is not None or pace else None
+        pace = max(0.0, self._launched + PACE_SECONDS - self._clock.monotonic())
+        return pace if due is None else min(due, pace)
 
     # The whole sink unavailable: stop reading and launching, probe with one event, then with one of another subject
 
