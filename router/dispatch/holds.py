@@ -41,6 +41,7 @@ class HeldScope(Hold):
     """tries: failed probes in a row; half_open: nothing is parked for it any more, so whatever comes next is the probe.
 
     probing: what is loaded are probes, one of each of two subjects; through: one of them was delivered;
+    helped: the other one is of a held key;
     suspects: those that found it unavailable while the other is still under way.
     waiting: held keys that are due and wait for the scope; accusers: those whose first event found it unavailable.
     """
@@ -48,6 +49,7 @@ class HeldScope(Hold):
     tries: int = 0
     half_open: bool = False
     probing: bool = False
+    helped: bool = False
     through: bool = False
     suspects: list[Entry] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)

@@ -105,6 +105,8 @@ class Judge:
             holds.cleared(scope, entry)
             if scope.half_open:
                 holds.release_scope(entry.scope, self._clock.monotonic())
+            elif entry.parked is not None and not entry.parked.scope:
+                self._scope_available(entry.scope)
         if entry.parked is None:
             self._ledger.settle(entry.position)
             return
@@ -197,7 +199,7 @@ class Judge:
             hold.tries += 1
             hold.due = self._clock.monotonic() + self._pause(hold.tries, outcome.after)
             hold.failed = True
-        if hold.probing and hold.loaded > 1:  # the other probe is still to come
+        if hold.probing and (hold.loaded > 1 or hold.helped):  # the other probe is still to come
             hold.suspects.append(entry)
         self._parking.ended(parked, gone=False)
 

@@ -180,7 +180,8 @@ class Parking:
             if not hold.count:
                 self.holds.half_open(scope, self._clock.monotonic())
             return
-        hold.probing, hold.through, hold.suspects = hold.failed, False, []
+        hold.probing, hold.helped, hold.through, hold.suspects = hold.failed, False, False, []
+        all_seen = len(rows) < CHUNK
         if hold.probing:
             rows = _two_subjects(rows, hold.tries)
         hold.failed = False
@@ -190,6 +191,17 @@ class Parking:
             entry = self._entry(parked, envelope)
             entry.alone = hold.probing
             queue.put(entry)
+        if hold.probing and len(rows) == 1 and all_seen:
+            await self._load_helper(hold, rows[0][0].order_key, queue)
+
+    async def _load_helper(self, hold: HeldScope, tried: str, queue: Queue) -> None:
+        """Where all that is parked for a scope is of one subject, a held key that waits for the scope gives the other."""
+        key = next((key for key in hold.waiting if key in self.holds.keys and key != tried), None)
+        if key is not None:
+            hold.waiting.remove(key)
+            hold.helped = True
+            self.holds.keys[key].failed = True  # so that its first event comes alone
+            await self._load_key(key, queue)
 
     async def _rows(
         self, *, limit: int, order_key: str | None = None, scope: str | None = None
