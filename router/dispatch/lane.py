@@ -116,7 +116,6 @@ class Lane:
                     self._quiet.set()
                 await self._sleep()
         finally:
-            watcher.cancel()
             self._state("stopped")
             self._quiet.set()
             running = [watcher, *self._running]
