@@ -17,6 +17,8 @@ from router.ingress.load import Load
 from router.ingress.webhook import WebhookServer
 from router.journal.sqlite import SqliteJournal
 from router.lifecycle.drain import drain_lanes
+from router.lifecycle.signals import Stop
+from router.lifecycle.starting import StartError, cannot_listen, cannot_store
 from router.lifecycle.supervisor import Supervisor, WorkerFailedError
 from router.readings import register_readings
 from router.settings.model import Settings
@@ -57,13 +59,13 @@ class Router:
         self._admin = AdminServer(settings.admin, telemetry, self._condition) if settings.admin.listen else None
         register_readings(telemetry, self._journal, self._lanes, self._webhook)
 
-    async def run(self, stop: asyncio.Event, started: Callable[[Listening], None]) -> None:
+    async def run(self, stop: Stop, started: Callable[[Listening], None]) -> None:
         """Start, serve until `stop` is set, drain.
 
-        Raises JournalOpenError and OSError when it can't start, WorkerFailedError when a part died under it.
+        Raises JournalOpenError and StartError when it can't start, WorkerFailedError when a part died under it.
         """
         async with AsyncExitStack() as stack:
-            await self._journal.open()
+            await self._open_journal()
             stack.push_async_callback(self._close, "journal", self._journal.close)
             supervisor = Supervisor(self._telemetry)
             for lane in self._lanes:
@@ -83,28 +85,34 @@ class Router:
             self._telemetry.emit(facts.STARTED, **self._facts(listening))
             started(listening)
             await supervisor.watch(stop)
-            await self._drain()
+            await self._drain(0.0 if stop.by_hand else self._settings.drain.accept_seconds)
             supervisor.check()
         self._telemetry.emit(facts.STOPPED)
+
+    async def _open_journal(self) -> None:
+        try:
+            await self._journal.open()
+        except OSError as error:
+            raise cannot_store(self._settings.data_dir, error) from error
 
     async def _listen(self, stack: AsyncExitStack) -> Listening:
         admin: list[str] = []
         if self._admin is not None:
             stack.push_async_callback(self._close, "admin port", self._admin.close)
-            admin = await self._admin.start()
+            admin = await _bind("FER_ADMIN__LISTEN", self._settings.admin.listen, self._admin.start)
         stack.push_async_callback(self._close, "webhook", self._webhook.close)
-        return Listening(await self._webhook.start(), admin)
+        return Listening(await _bind("FER_LISTEN", self._settings.listen, self._webhook.start), admin)
 
-    async def _drain(self) -> None:
-        drain = self._settings.drain
+    async def _drain(self, accept_seconds: float) -> None:
+        lanes_seconds = self._settings.drain.lanes_seconds
         self._draining = True
-        self._telemetry.emit(facts.DRAINING, accept_seconds=drain.accept_seconds, lanes_seconds=drain.lanes_seconds)
+        self._telemetry.emit(facts.DRAINING, accept_seconds=accept_seconds, lanes_seconds=lanes_seconds)
         self._webhook.drain()
-        await self._clock.sleep(drain.accept_seconds)
+        await self._clock.sleep(accept_seconds)
         left = await self._webhook.stop_accepting(self._settings.ingress.budget_seconds + 1.0)
         if left:
             self._telemetry.emit(facts.LAGGARD, sink="webhook", connections=left)
-        await drain_lanes(self._lanes, drain.lanes_seconds, self._telemetry)
+        await drain_lanes(self._lanes, lanes_seconds, self._telemetry)
 
     async def _report_orphans(self) -> None:
         for state in await self._journal.lanes():
@@ -144,4 +152,11 @@ class Router:
         return {"webhook": listening.webhook, "admin": listening.admin, "sinks": sinks}
 
 
-__all__ = ["Listening", "Router", "WorkerFailedError"]
+async def _bind(variable: str, address: str, start: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    try:
+        return await start()
+    except OSError as error:
+        raise cannot_listen(variable, address, error) from error
+
+
+__all__ = ["Listening", "Router", "StartError", "WorkerFailedError"]

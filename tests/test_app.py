@@ -11,9 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from router.app import Listening, Router, WorkerFailedError
+from router.app import Listening, Router, StartError, WorkerFailedError
 from router.feishu.push import build
 from router.journal.contract import JournalOpenError
+from router.lifecycle.signals import Stop
 from router.settings import load
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
@@ -52,7 +53,7 @@ class Running:
         )
         self.telemetry = Telemetry(make_logger("info", "json", self.log))
         self.router = Router(settings, self.telemetry)
-        self.stop = asyncio.Event()
+        self.stop = Stop()
         self.listening: Listening | None = None
         self.task: asyncio.Task[None] | None = None
         self.ends_well = True
@@ -224,10 +225,10 @@ async def test_a_locked_journal_is_refused_and_the_first_router_goes_on(tmp_path
         assert await it.push() == 200
 
 
-async def test_a_taken_port_is_an_oserror_and_leaves_no_lock(tmp_path: Path) -> None:
+async def test_a_taken_port_is_named_and_leaves_no_lock(tmp_path: Path) -> None:
     async with running(tmp_path / "a") as it:
         assert it.listening is not None
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(StartError, match=r"^FER_LISTEN: .* in use"):
             async with running(tmp_path / "b", {"FER_LISTEN": it.listening.webhook[0]}):
                 pass
     async with running(tmp_path / "b") as again:

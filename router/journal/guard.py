@@ -93,7 +93,9 @@ def prepare_directory(directory: Path) -> None:
             sync_directory(directory.parent)
         refuse_network(directory.resolve(), Path("/proc/self/mountinfo").read_text("utf-8", "replace"))
     except OSError as error:
-        raise JournalOpenError(f"can't use the directory {directory}: {error.strerror}") from error
+        raise JournalOpenError(
+            f"can't use the directory {directory}: {error.strerror}. Set FER_DATA_DIR to one that this user can write"
+        ) from error
 
 
 def create(path: Path) -> None:

@@ -121,9 +121,11 @@ class DispatchSettings(Section):
 
 
 class DrainSettings(Section):
-    """What happens at SIGTERM."""
+    """What happens at SIGTERM, or when the terminal is closed; and at Ctrl-C, which leaves `ACCEPT_SECONDS` out."""
 
-    accept_seconds: Seconds = Field(default=5.0, description="Unready, but still accepting.")
+    accept_seconds: Seconds = Field(
+        default=5.0, description="Unready, but still accepting, until load balancers have noticed."
+    )
     lanes_seconds: Seconds = Field(default=15.0, description="Then the lanes may go on delivering this long at most.")
     grace_seconds: Seconds = Field(
         default=30.0,

@@ -17,7 +17,8 @@ Made from the code by `make docs`; don't edit it by hand.
 The router is set up by environment variables that begin with `FER_`. Groups are joined by two underscores:
 `FER_JOURNAL__MAX_BYTES`. With none set at all it runs on this machine only: webhook on loopback without keys, journal
 and events below `./data`. `feishu-event-router check` says what the settings amount to, or everything that is wrong with
-them; `run` starts nothing while there is a fault.
+them; `run` starts nothing while there is a fault. All faults of single variables are shown at once; what several variables
+of one group or one sink don't allow *together* is checked, and shown, once each of them is good by itself.
 
 **From a file.** Any value can come from a file: set the name with `_FILE` at its end to the file's path, as in
 `FER_APP__ENCRYPT_KEY_FILE=/run/secrets/key`. Such a file is UTF-8 text, not empty and at most {MAX_BYTES >> 20} MiB; one

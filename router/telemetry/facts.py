@@ -77,9 +77,13 @@ DEAD = Fact("event_dead", "Events that became dead letters.", "error", "dead", (
 SINK_BUG = Fact("sink_raised", "deliver() raised instead of giving outcomes.", "error", "sink_raised", ("sink",), 10)
 
 # Lifecycle
+START_FAILED = Fact("start_failed", "The router could not start.", "error")
 STARTED = Fact("started", "The router listens.", "info")
 DRAINING = Fact("draining", "A signal to stop arrived.", "info")
 STOPPED = Fact("stopped", "The router ended.", "info")
 LAGGARD = Fact("drain_laggard", "Still busy at the drain's deadline.", "warning")
 CLEANUP_FAILED = Fact("cleanup_failed", "A part could not be closed.", "error")
+LIBRARY = Fact(
+    "library_warning", "A library that the router uses warned.", "warning", None, ("library", "place"), every_seconds=60
+)
 CRASHED = Fact("worker_crashed", "A worker of the router ended with an error.", "error", "worker_crashes", ("worker",))

@@ -10,17 +10,21 @@ from structlog.typing import FilteringBoundLogger
 
 from router.telemetry.telemetry import LEVELS
 
+Format = Literal["auto", "json", "console"]
 
-def make_logger(
-    level: str, format_: Literal["auto", "json", "console"], stream: TextIO | None = None
-) -> FilteringBoundLogger:
+
+def is_json(format_: Format, stream: TextIO | None = None) -> bool:
+    """Whether lines to this stream (None: standard error) are JSON."""
+    return format_ == "json" or (format_ == "auto" and not (stream or sys.stderr).isatty())
+
+
+def make_logger(level: str, format_: Format, stream: TextIO | None = None) -> FilteringBoundLogger:
     """A logger of its own: nothing global is configured, so that two routers in one process don't meet."""
     out = stream or sys.stderr
-    console = format_ == "console" or (format_ == "auto" and out.isatty())
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty())
-        if console
-        else structlog.processors.JSONRenderer(serializer=_dump)
+        structlog.processors.JSONRenderer(serializer=_dump)
+        if is_json(format_, out)
+        else structlog.dev.ConsoleRenderer(colors=out.isatty())
     )
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(out),

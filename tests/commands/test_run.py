@@ -1,9 +1,13 @@
 """`run` as a program: what it says, what ends it, and with which status."""
 
+import json
 import os
+import pty
 import signal
 import socket
 import subprocess
+import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,6 +61,44 @@ def test_a_second_signal_ends_it_at_once_and_loses_nothing(router: Program) -> N
     assert len({event["id"] for event in in_files(router.folder / "data")}) == 5
 
 
+def test_ctrl_c_waits_for_no_load_balancer(router: Program) -> None:
+    router.environ |= {"FER_DRAIN__ACCEPT_SECONDS": "60", "FER_DRAIN__GRACE_SECONDS": "100"}
+    with router:
+        assert router.send().returncode == 0
+        os.kill(router.pid, signal.SIGINT)
+        assert router._process is not None
+        assert router._process.wait(20) == 0
+    assert len(in_files(router.folder / "data")) == 5
+
+
+def test_a_terminal_that_is_closed_drains(router: Program) -> None:
+    """The router leads the terminal's session, as a shell's last program does: it gets SIGHUP, and its output is dead."""
+    ours, its = pty.openpty()
+    lead = f"import fcntl, os, sys; fcntl.ioctl(0, {termios.TIOCSCTTY}, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    child = subprocess.Popen(
+        [sys.executable, "-c", lead, PROGRAM, "run"],
+        env=router.environ | {"FER_DRAIN__ACCEPT_SECONDS": "1", "FER_LOG__LEVEL": "debug"},
+        cwd=router.folder,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    )
+    os.close(its)
+    try:
+        eventually(lambda: router.get("/readyz")[0] == 200, 20, lambda: str(child.poll()))
+        assert router.send().returncode == 0
+        os.close(ours)
+        eventually(lambda: router.get("/readyz")[0] == 503, 10, lambda: str(child.poll()))
+        assert router.send().returncode == 0
+        assert child.wait(20) == 0
+    finally:
+        child.kill()
+        child.wait()
+    assert len(in_files(router.folder / "data")) == 10
+    assert not (router.folder / "data" / "journal.db-wal").exists()
+
+
 def test_bad_settings_are_all_named_and_nothing_is_started(tmp_path: Path) -> None:
     ended = run(tmp_path, {"FER_LISTN": "x", "FER_INGRESS__MAX_DEPTH": "no", "FER_LISTEN": "0.0.0.0:1"})
     assert ended.returncode == 2
@@ -83,9 +125,33 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, name: str) -> None:
         port = taken.getsockname()[1]
         ended = run(tmp_path, ports() | {name: f"127.0.0.1:{port}"})
     assert ended.returncode == 1
-    assert str(port) in ended.stderr
-    assert "in use" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    (line,) = map(json.loads, ended.stderr.splitlines()[-1:])
+    assert (line["event"], line["level"]) == ("start_failed", "error")
+    assert line["reason"].startswith(f"{name}: 127.0.0.1:{port} is in use by another program")
+
+
+@pytest.mark.parametrize(("host", "words"), [("192.0.2.7", "no address of this machine"), ("no.invalid", "resolved")])
+@pytest.mark.parametrize("name", ["FER_LISTEN", "FER_ADMIN__LISTEN"])
+def test_an_address_that_is_not_ours_is_said_in_words(tmp_path: Path, name: str, host: str, words: str) -> None:
+    keys = {"FER_APP__ENCRYPT_KEY": "k", "FER_LOG__FORMAT": "console"}
+    ended = run(tmp_path, ports() | keys | {name: f"{host}:18080"})
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith(f"Error: {name}: {host}:18080 ")
+    assert words in last
+    assert "Errno" not in ended.stderr
+
+
+def test_bad_settings_are_a_line_of_json_where_the_log_is(tmp_path: Path) -> None:
+    wrong = {"FER_LISTN": "x", "FER_INGRESS__MAX_DEPTH": "no"}
+    for environ in (wrong, wrong | {"FER_LOG__FORMAT": "json"}, wrong | {"FER_LOG__FORMAT": "jsonn"}):
+        ended = run(tmp_path, environ)
+        assert ended.returncode == 2
+        (line,) = map(json.loads, ended.stderr.splitlines())
+        assert (line["event"], line["reason"]) == ("start_failed", "the settings have faults")
+        assert {"FER_LISTN", "FER_INGRESS__MAX_DEPTH"} <= {fault.partition(":")[0] for fault in line["faults"]}
+    ended = run(tmp_path, wrong | {"FER_LOG__FORMAT": "console"})
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, "The settings have 2 faults:")
 
 
 def test_a_damaged_journal_is_set_aside_only_when_told_to(router: Program) -> None:
@@ -113,11 +179,37 @@ def test_a_damaged_journal_is_set_aside_only_when_told_to(router: Program) -> No
     assert damaged in [file.read_bytes() for file in (router.folder / "data").glob("journal.db*") if file != journal]
 
 
-def test_a_data_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("a file")
-    ended = run(tmp_path, ports())
+def test_a_healthy_journal_is_not_set_aside(router: Program) -> None:
+    with router:
+        assert router.send().returncode == 0
+        assert router.stop() == 0
+    journal = router.folder / "data" / "journal.db"
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it ends by itself
+        environ = ports() | {"FER_LISTEN": f"127.0.0.1:{taken.getsockname()[1]}"}
+        ended = run(router.folder, environ, "--set-aside-damaged-journal")
+    assert f"The journal at {journal} is not damaged; it is left as it is." in ended.stderr
+    assert not list(journal.parent.glob("*damaged*"))
+
+
+@pytest.mark.parametrize("below", ["", "/deeper"])
+def test_a_data_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("a file")
+    _unusable(tmp_path, f"{tmp_path}/file{below}")
+
+
+def test_a_data_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    _unusable(tmp_path, "/proc/self")
+    _unusable(tmp_path, "/proc/nowhere")
+
+
+def _unusable(folder: Path, directory: str) -> None:
+    ended = run(folder, ports() | {"FER_DATA_DIR": directory, "FER_LOG__FORMAT": "console"})
     assert ended.returncode == 1
-    assert str(tmp_path / "data") in ended.stderr
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert directory in last
+    assert "FER_DATA_DIR" in last
+    assert "Errno" not in last
     assert "Traceback" not in ended.stderr
 
 

@@ -11,8 +11,8 @@ from router.telemetry import facts
 from router.telemetry.facts import Fact
 
 FACTS = [fact for fact in vars(facts).values() if isinstance(fact, Fact)]
-BOUNDED = {"app", "sink", "reason", "status", "state", "holder", "worker", "type"}
-"""Names from the settings, short words from the code, HTTP statuses; and the event type, of events that nobody wants."""
+BOUNDED = {"app", "sink", "reason", "status", "state", "holder", "worker", "type", "library", "place"}
+"""Names from the settings, short words and places from the code, HTTP statuses; the type of events that nobody wants."""
 ROOT = Path(__file__).parents[2]
 
 
