@@ -22,7 +22,7 @@ from sinks.contract import Outcome, Retry, Sink, Unavailable
 from sinks.settings import SinkSettings
 
 READ_EVENTS = 1000
-PACE_SECONDS = 0.02
+PACE_SECONDS = 0.05
 LIVE_EVENTS = 300
 LIVE_SECONDS = 0.2
 PROBE_MAX_SECONDS = 30.0
@@ -64,6 +64,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._opened = False
+        self._unwanted = self._telemetry.tally(facts.UNWANTED, sink=name)
         self._launched = float("-inf")
         self._paced = False
         self._head = 0
@@ -201,7 +202,7 @@ class Lane:
             window.skip(position)
         elif not self.routes.wants(envelope.type):
             window.skip(position)
-            self._telemetry.emit(facts.UNWANTED, sink=self.name, event_id=envelope.id, type=envelope.type)
+            self._unwanted.count += 1
         else:
             window.add(position, envelope.recordedtime)
             scope = self._scope(envelope)

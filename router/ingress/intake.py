@@ -25,7 +25,7 @@ from router.journal.contract import (
     JournalFullError,
     Verdict,
 )
-from router.telemetry import Telemetry, facts
+from router.telemetry import Tally, Telemetry, facts
 
 
 class Store(Protocol):
@@ -55,6 +55,7 @@ class Intake:
         self._telemetry = telemetry
         self._clock = clock
         self._tells_events = telemetry.logs(facts.STORED)
+        self._tallies: dict[tuple[str, Verdict], Tally] = {}
 
     def take(self, app: str, result: Result, begun: float, client: Callable[[], str]) -> Reply | asyncio.Future[Reply]:
         """The answer, or a future of it that resolves when the journal has settled.
@@ -140,18 +141,19 @@ class Intake:
             answer.set_result(reply)
 
     def _stored(self, app: str, event: Event, begun: float, verdict: Verdict) -> Reply:
+        envelope = event.envelope
+        fact = facts.STORED if verdict is Verdict.STORED else facts.DUPLICATE
         if verdict is Verdict.STORED:
             self._telemetry.durable.observe(self._clock.monotonic() - begun)
-            fact = facts.STORED
-            if not self._wanted(event.envelope.type):
-                self._telemetry.emit(facts.UNROUTED, type=event.envelope.type, id=event.envelope.id)
-        else:
-            fact = facts.DUPLICATE
+            if not self._wanted(envelope.type):
+                self._telemetry.emit(facts.UNROUTED, type=envelope.type, id=envelope.id)
         if self._tells_events:
-            envelope = event.envelope
             self._telemetry.emit(fact, app=app, id=envelope.id, type=envelope.type, tenant=envelope.tenantkey)
         else:
-            self._telemetry.emit(fact, app=app)
+            tally = self._tallies.get((app, verdict))
+            if tally is None:
+                tally = self._tallies[app, verdict] = self._telemetry.tally(fact, app=app)
+            tally.count += 1
         return CALLBACK if event.callback else SUCCESS
 
     def _quarantined(self, app: str, push: Quarantined, _none: None) -> Reply:

@@ -36,6 +36,7 @@ class WebhookServer:
         self._telemetry = telemetry
         self._wall = clock.wall
         self._paths = app_paths(settings.apps)
+        self._received = {app: telemetry.tally(facts.RECEIVED, app=app) for app, _ in self._paths.values()}
         self._trusted = parse_networks(limits.trusted_proxies)
         self._server = HttpServer(
             "webhook",
@@ -103,7 +104,7 @@ class WebhookServer:
         self, request: web.BaseRequest, connection: Connection, begun: float, found: tuple[str, Keyring]
     ) -> Reply:
         app, keyring = found
-        self._telemetry.emit(facts.RECEIVED, app=app)
+        self._received[app].count += 1
         client = partial(self._client, request)
         headers = request.headers
         limits = self._limits

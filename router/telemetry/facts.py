@@ -62,7 +62,7 @@ LANE_ORPHANED = Fact(
     "lane_orphaned", "A sink was taken out of the settings; its cursor still holds events in the journal.", "warning"
 )
 DELIVERED = Fact("event_delivered", "Events delivered.", "debug", "delivered", ("sink",))
-UNWANTED = Fact("event_unwanted", "Events that a sink's EVENTS leaves out.", "debug", "unwanted", ("sink",))
+UNWANTED = Fact("event_unwanted", "Events that a sink's EVENTS leaves out.", None, "unwanted", ("sink",))
 UNROUTED = Fact("event_unrouted", "Events that no sink wants.", "debug", "unrouted", ("type",))
 RETRIED = Fact("event_retried", "Deliveries that failed and are tried again.", "warning", "retried", ("sink", "reason"))
 UNAVAILABLE = Fact(

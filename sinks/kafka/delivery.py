@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
-
-from aiokafka.partitioner import murmur2
 
 from router.envelope import Envelope
 from sinks.contract import FOLLOWS, Delivered, Outcome, Unavailable
@@ -15,15 +12,10 @@ from sinks.kafka import connect
 from sinks.kafka.channel import Channel, Item
 from sinks.kafka.encode import ENCODERS, key_of
 from sinks.kafka.errors import describe, outcome
+from sinks.kafka.partition import key_hash
 from sinks.kafka.producer import Producers
 from sinks.kafka.settings import KafkaSettings
 from sinks.kafka.topics import Topic, Topics
-
-
-@functools.lru_cache(maxsize=8192)
-def key_hash(key: bytes) -> int:
-    """The hash by which Java's clients, too, choose a key's partition. Remembered: aiokafka's is pure Python."""
-    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 class Delivery:
