@@ -49,8 +49,9 @@ def command(ctx: click.Context, connect: bool, seconds: float, as_json: bool) ->
             orjson.dumps({"ok": False, "faults": [f._asdict() for f in error.faults]}, option=orjson.OPT_INDENT_2)
         )
         ctx.exit(2)
-    probes = _connect(settings, seconds) if connect else []
+    probes, remarks = _connect(settings, seconds) if connect else ([], [])
     shown = overview(settings)
+    shown = shown._replace(warnings=[*shown.warnings, *remarks])
     click.echo(_json(shown, probes) if as_json else _text(shown, probes))
     if not all(probe.ok for probe in probes):
         ctx.exit(1)
@@ -68,10 +69,19 @@ def _check_certificate(settings: Settings) -> None:
         raise SettingsError([Fault("FER_TLS__CERT_FILE", str(error).removeprefix("TLS: "))]) from None
 
 
-def _connect(settings: Settings, seconds: float) -> Sequence[Probe]:
+def _connect(settings: Settings, seconds: float) -> tuple[Sequence[Probe], Sequence[str]]:
+    """Each sink's answer; and what libraries said meanwhile, each thing once."""
     from router.commands.connect import probe_all  # noqa: PLC0415 - only --connect needs it
+    from router.telemetry.libraries import VALUE, Remark, heard  # noqa: PLC0415
 
-    return asyncio.run(probe_all(settings.sinks, seconds))
+    remarks: dict[str, None] = {}
+
+    def hear(remark: Remark) -> None:
+        if VALUE not in remark.text:  # else it says little, and the answer of the sink more
+            remarks[f"{remark.library} says: {remark.text}"] = None
+
+    with heard(hear):
+        return asyncio.run(probe_all(settings.sinks, seconds)), list(remarks)
 
 
 def _json(shown: Overview, probes: Sequence[Probe]) -> bytes:

@@ -29,6 +29,10 @@ WEBHOOK_PATH = "/webhook/event"
 TIMEOUT_SECONDS = 10.0
 FEW = 20
 NO_ANSWER = "no answer"
+DIFFERENT_KEYS = (
+    "401: the router has other keys than this `send`. Give it the router's settings: FER_APP__ENCRYPT_KEY, "
+    "FER_APP__VERIFICATION_TOKEN and FER_APP__APP_ID (with --env-file, say), and with several apps the right --app."
+)
 
 
 class Target(NamedTuple):
@@ -137,6 +141,8 @@ def _own_url(settings: Settings, name: str) -> str:
 
 
 def _documents(types: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
+    if not all(type_.strip() for type_ in types):
+        raise click.UsageError("--type is empty; it must be an event type such as contact.user.created_v3")
     if file is None:
         for type_ in types:
             if not known(type_):
@@ -149,6 +155,11 @@ def _documents(types: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
     documents = read if isinstance(read, list) else [read]
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise click.UsageError(f"{file} must hold a JSON object, or a list of them")
+    if not types and not all(_named(document)[0] for document in documents):
+        raise click.UsageError(
+            f"{file} holds no push: it has neither header.event_type nor event.type. "
+            "For a bare event, say with --type which it is"
+        )
     if not types:
         return documents
     if len(types) > 1:
@@ -171,6 +182,8 @@ def _run(target: Target, events: Iterator[Mapping[str, Any]], pace: Pace, total:
         asyncio.run(_send(target, events, pace, report))
     if total > FEW:
         click.echo(_summary(done, time.monotonic() - started))
+    if any(pushed.status == 401 for pushed in done):
+        click.echo(DIFFERENT_KEYS, err=True)
     return all(pushed.status == 200 for pushed in done)
 
 
@@ -235,12 +248,16 @@ def _turns(rate: float) -> Iterator[float]:
 
 async def _push(session: "aiohttp.ClientSession", target: Target, event: Mapping[str, Any]) -> Pushed:
     body, headers = push.build(dict(event), target.encrypt_key, time.time())
+    type_, id_ = _named(event)
+    return (await _post(session, target.url, body, headers))._replace(type=str(type_ or "-"), id=str(id_ or "-"))
+
+
+def _named(event: Mapping[str, Any]) -> tuple[object, object]:
+    """A push's type and id, of schema 2.0 or 1.0; None or the like for what it hasn't got."""
     header, inner = event.get("header"), event.get("event")
     if isinstance(header, dict):
-        type_, id_ = header.get("event_type"), header.get("event_id")
-    else:
-        type_, id_ = inner.get("type") if isinstance(inner, dict) else None, event.get("uuid")
-    return (await _post(session, target.url, body, headers))._replace(type=str(type_ or "-"), id=str(id_ or "-"))
+        return header.get("event_type"), header.get("event_id")
+    return inner.get("type") if isinstance(inner, dict) else None, event.get("uuid")
 
 
 async def _post(session: "aiohttp.ClientSession", url: str, body: bytes, headers: dict[str, str]) -> Pushed:
@@ -275,6 +292,8 @@ async def _challenge(target: Target) -> bool:
     if answer.status == NO_ANSWER:
         raise click.ClickException(_nobody(target, answer))
     _line(answer._replace(type="url_verification", id="-"))
+    if answer.status == 401:
+        click.echo(DIFFERENT_KEYS, err=True)
     try:
         echoed = orjson.loads(answer.body) == {"challenge": value}
     except ValueError:

@@ -24,7 +24,7 @@ class _Facts(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError):
             self._telemetry.emit(
-                facts.REFUSED, app="", reason="not_http", status=400, server=self._server, error=type(error).__name__
+                facts.REFUSED, app="", reason="not_http", status="400", server=self._server, error=type(error).__name__
             )
         elif error is not None:
             self._telemetry.emit(facts.CRASHED, worker=self._server, error=type(error).__name__, exc_info=error)

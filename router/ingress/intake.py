@@ -76,7 +76,7 @@ class Intake:
     def refuse(self, app: str, reply: Reply, client: Callable[[], str], **fields: Any) -> Reply:
         """Count a refusal and give its answer back."""
         self._telemetry.emit(
-            facts.REFUSED, app=app, reason=reply.reason, status=reply.status, client=client(), **fields
+            facts.REFUSED, app=app, reason=reply.reason, status=str(reply.status), client=client(), **fields
         )
         return reply
 

@@ -5,12 +5,14 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from router.clock import Clock
 from router.ingress.connection import Connection
 from router.ingress.http_log import http_logger
+from router.ingress.plain import PlainHandler
 from router.settings.address import Address
 from router.telemetry import Telemetry, facts
 
@@ -54,16 +56,20 @@ class HttpServer:
         self._connections: dict[web.RequestHandler, Connection] = {}
         self._idle = asyncio.Event()
         self._http: web.Server | None = None
+        self._protocol: Callable[[], PlainHandler] | None = None
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, address: Address, tls: ssl.SSLContext | None = None) -> list[str]:
         """Listen; returns the addresses as `host:port`. Raises OSError when the address can't be had."""
         loop = asyncio.get_running_loop()
-        self._http = web.Server(
-            self._handle,
+        self._http = web.Server(self._handle)
+        self._protocol = partial(
+            PlainHandler,
+            self._http,
+            loop=loop,
             logger=http_logger(self._telemetry, self.name),
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type] # what turns it off; the hint says otherwise
             keepalive_timeout=self._limits.keepalive,
             lingering_time=min(LINGER_SECONDS, self._limits.read_timeout),
             auto_decompress=False,
@@ -133,7 +139,7 @@ class HttpServer:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.wait([self._sweeper])
-        self._listener = self._http = self._sweeper = None
+        self._listener = self._http = self._protocol = self._sweeper = None
 
     def finish(self, response: web.Response, request: web.BaseRequest, connection: Connection) -> web.Response:
         """The response, ending the connection where it must: in a drain, for a peer that ended, with a body unread."""
@@ -149,10 +155,10 @@ class HttpServer:
 
     def admit(self, connection: Connection) -> web.RequestHandler | None:
         """aiohttp's protocol for a new connection; None when there are too many."""
-        if self._http is None or len(self._connections) >= self._limits.max_connections:
+        if self._protocol is None or len(self._connections) >= self._limits.max_connections:
             self.cut("too_many_connections", "closed")
             return None
-        protocol = self._http()
+        protocol = self._protocol()
         self._connections[protocol] = connection
         return protocol
 

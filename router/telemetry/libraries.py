@@ -11,12 +11,13 @@ from router.telemetry import facts
 from router.telemetry.telemetry import Telemetry
 
 LONGEST = 200
+VALUE = "…"
 _PLACEHOLDER = re.compile(r"%%|%(?:\(\w+\))?[-#0-9 +.*]*[a-zA-Z]")
 _USERINFO = re.compile(r"(?<=://)[^/\s,]*@")
 
 
 class Remark(NamedTuple):
-    """A library's log line without its values, which may hold secrets: `…` stands for each.
+    """A library's log line without its values, which may hold secrets: `VALUE` stands for each.
 
     library: the package; place: module and line that wrote it; error: the exception's type, "" for none; trace: where it
     was raised, innermost last.
@@ -73,5 +74,5 @@ def _text(record: logging.LogRecord) -> str:
     """The first line of a message, its placeholders left open."""
     line = (str(record.msg).splitlines() or [""])[0]
     if record.args:
-        line = _PLACEHOLDER.sub(lambda found: "%" if found[0] == "%%" else "…", line)
+        line = _PLACEHOLDER.sub(lambda found: "%" if found[0] == "%%" else VALUE, line)
     return _USERINFO.sub("***@", line)[:LONGEST]

@@ -143,3 +143,29 @@ def test_a_certificate_that_could_not_be_served_is_a_fault(tmp_path: Path) -> No
     assert result.exit_code == 2
     assert "FER_TLS__CERT_FILE" in result.output
     assert "PEM certificate chain" in result.output
+
+
+def test_what_a_library_says_meanwhile_is_noted_once_without_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+import logging
+
+class Chatty:
+    async def open(self):
+        for _ in range(3):
+            logging.getLogger("somelib.conn").warning("Sending username and password in the clear")
+        logging.getLogger("somelib").error("Unable to connect with %s", "s3cr3t7f1a")
+
+    async def close(self): ...
+
+SINK = SinkType(SinkSettings, lambda name, settings: Chatty(), lambda settings: "nowhere")
+"""
+    install(tmp_path, monkeypatch, "chatty", source)
+    env = {"FER_SINKS": "a,b", "FER_SINK__A__TYPE": "chatty", "FER_SINK__B__TYPE": "chatty"}
+    result = check("--connect", env=env)
+    assert result.exit_code == 0
+    assert result.output.count("somelib") == 1
+    assert "Note: somelib says: Sending username and password in the clear" in result.output
+    document = orjson.loads(check("--connect", "--json", env=env).stdout)
+    assert document["warnings"].count("somelib says: Sending username and password in the clear") == 1

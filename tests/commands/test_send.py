@@ -145,6 +145,42 @@ def test_a_file(receiver: Receiver, tmp_path: Path) -> None:
     assert receiver.events[0].envelope.id != push["header"]["event_id"]
 
 
+@pytest.mark.parametrize("type_", ["", " "])
+def test_an_empty_type(type_: str) -> None:
+    result = send(1, "--type", "a.b_v1", "--type", type_)
+    assert result.exit_code == 2
+    assert "--type is empty" in result.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"company_id": "bare"}', '{"header": {"event_type": ""}, "event": {"type": "x"}}', '{"event": {}}', "[{}]"],
+)
+def test_a_bare_event_needs_its_type(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(text)
+    result = send(1, "--file", str(file))
+    assert result.exit_code == 2
+    assert "holds no push" in result.output
+    assert "--type" in result.output
+
+
+def test_a_push_of_schema_1_from_a_file(receiver: Receiver, tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(sample("leave_approval")))
+    result = send(receiver.port, "--file", str(file))
+    assert result.exit_code == 0, result.output
+    assert [event.envelope.type for event in receiver.events] == ["leave_approval"]
+
+
+@pytest.mark.parametrize("args", [[], ["--count", "30"], ["--challenge"]])
+def test_other_keys_than_the_routers_are_hinted_at_once(receiver: Receiver, args: list[str]) -> None:
+    receiver.keyring = Keyring(["another"], ["another"])
+    result = send(receiver.port, *args)
+    assert result.exit_code == 1
+    assert result.stderr.count("401: the router has other keys") == 1
+
+
 @pytest.mark.parametrize("text", ["", "{", "3", "[]", "[3]"])
 def test_a_file_that_is_none(text: str, tmp_path: Path) -> None:
     file = tmp_path / "event.json"
