@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.plugin import install
 from tests.flow.program import PROGRAM, Program, eventually, free_ports
 from tests.flow.targets import in_files
 
@@ -97,6 +98,31 @@ def test_a_terminal_that_is_closed_drains(router: Program) -> None:
         child.wait()
     assert len(in_files(router.folder / "data")) == 10
     assert not (router.folder / "data" / "journal.db-wal").exists()
+
+
+def test_what_libraries_log_is_a_line_of_json_like_any_other(
+    router: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+import logging
+from sinks.memory import MemorySink
+
+class Chatty(MemorySink):
+    async def open(self):
+        for _ in range(3):
+            logging.getLogger("somelib.conn").warning("No answer of %s in the clear", "s3cr3t7f1a")
+
+SINK = SinkType(SinkSettings, lambda name, settings: Chatty(), lambda settings: "nowhere")
+"""
+    install(tmp_path, monkeypatch, "chatty", source)
+    router.environ |= {"PYTHONPATH": str(tmp_path), "FER_SINKS": "a", "FER_SINK__A__TYPE": "chatty"}
+    with router:
+        eventually(lambda: router.metric("fer_sink_state", state="running") == 1, 10, router.tail)
+        assert router.stop() == 0
+    lines = [json.loads(line) for line in router.log.read_text().splitlines() if line.startswith("{")]
+    assert [line["text"] for line in lines if line["event"] == "library_warning"] == ["No answer of … in the clear"]
+    assert router.log.read_text().count("in the clear") == 1
+    assert "s3cr3t7f1a" not in router.log.read_text()
 
 
 def test_bad_settings_are_all_named_and_nothing_is_started(tmp_path: Path) -> None:
