@@ -17,7 +17,10 @@ class Host(Protocol):
     """The server, as a connection needs it."""
 
     read_timeout: float
+    keepalive: float
     now: Callable[[], float]
+    ordinary: "Callable[[Connection, bytes], bool] | None"
+    """Takes a whole, ordinary request without aiohttp; False: it is none, and aiohttp gets the bytes."""
 
     def admit(self, connection: "Connection") -> web.RequestHandler | None:
         """aiohttp's protocol for a new connection; None when there are too many."""
@@ -35,10 +38,13 @@ class Connection(asyncio.Protocol):
     aiohttp has no limit on the time of a head, a body or a handler; a timer for each would cost more than the sweep.
     `begun` is when the first byte of the next request came (None: idle). While a request is handled, `deadline` goes
     with either `body` (still arriving) or `pending` (answer awaited).
+
+    Ordinary requests are taken here, one at a time, until the first that isn't: from then on the connection is aiohttp's,
+    so that answers can't overtake each other. What arrives while one is answered is held, and reading pauses.
     """
 
     __slots__ = (
-        "_ended", "_feed", "_host", "_inner", "_stuck", "_tls",
+        "_ended", "_feed", "_held", "_host", "_inner", "_quiet_since", "_stuck", "_tls", "_whole",
         "begun", "body", "busy", "deadline", "pending", "transport",
     )  # fmt: skip
 
@@ -49,6 +55,9 @@ class Connection(asyncio.Protocol):
         self._inner: web.RequestHandler | None = None
         self._feed: Callable[[bytes], None] = _discard
         self._tls = False
+        self._whole = host.ordinary is not None
+        self._held = b""
+        self._quiet_since = host.now()
         self._ended: float | None = None
         self._stuck: float | None = None
         self.begun: float | None = None
@@ -69,6 +78,20 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.body = None
         self.pending = None
+
+    def answer(self, answer: bytes, *, last: bool) -> None:
+        """Write the answer of an ordinary request, then take up what was held."""
+        self.done()
+        if self.transport.is_closing():
+            return
+        self.transport.write(answer)
+        self._quiet_since = self._host.now()
+        if last:
+            self.transport.close()
+        elif self._held:
+            held, self._held = self._held, b""
+            self.transport.resume_reading()
+            self.data_received(held)
 
     @property
     def last(self) -> bool:
@@ -97,6 +120,8 @@ class Connection(asyncio.Protocol):
             self._host.cut("head_timeout", "408")
             self.transport.write(HEAD_TIMEOUT)
             self.transport.close()
+        elif self._whole and self.begun is None and now - self._quiet_since >= self._host.keepalive:
+            self.transport.close()  # aiohttp looks after those that it has answered
 
     def _expire(self) -> None:
         if self.pending is not None:
@@ -120,6 +145,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        if self._whole:
+            if self.busy:
+                self._held += data
+                self.transport.pause_reading()
+                return
+            if self._inner is not None and self._host.ordinary is not None and self._host.ordinary(self, data):
+                return
+            self._whole = False
         if self.begun is None:
             self.begun = self._host.now()
         self._feed(data)

@@ -47,6 +47,8 @@ class HttpServer:
     def __init__(self, name: str, handler: Handler, limits: ServerLimits, telemetry: Telemetry, clock: Clock) -> None:
         self.name = name
         self.read_timeout = limits.read_timeout
+        self.keepalive = limits.keepalive
+        self.ordinary: Callable[[Connection, bytes], bool] | None = None
         self.now = clock.monotonic
         self.draining = False
         self._handler = handler

@@ -1,6 +1,7 @@
 """The webhook: an HTTP request becomes a push, its reply a response. The hot path is `_push`."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from aiohttp import web
@@ -8,10 +9,12 @@ from aiohttp import web
 from router.clock import Clock
 from router.feishu.callback import receive
 from router.feishu.keys import Keyring
+from router.ingress.answers import Answers
 from router.ingress.body import BodyError, read_body
 from router.ingress.client_address import client_address, parse_networks
 from router.ingress.connection import Connection
 from router.ingress.intake import Intake
+from router.ingress.ordinary import Headers, read
 from router.ingress.replies import BUSY, ENCODED, LATE, METHOD, TOO_LARGE, UNKNOWN_PATH, Reply
 from router.ingress.server import HttpServer, ServerLimits
 from router.ingress.tls import server_context
@@ -36,6 +39,7 @@ class WebhookServer:
         self._telemetry = telemetry
         self._wall = clock.wall
         self._paths = app_paths(settings.apps)
+        self._answers = Answers()
         self._received = {app: telemetry.tally(facts.RECEIVED, app=app) for app, _ in self._paths.values()}
         self._trusted = parse_networks(limits.trusted_proxies)
         self._server = HttpServer(
@@ -45,6 +49,7 @@ class WebhookServer:
             telemetry,
             clock,
         )
+        self._server.ordinary = self._ordinary
 
     async def start(self) -> list[str]:
         """Listen; returns the addresses as `host:port`. Raises ValueError (address, TLS files) and OSError."""
@@ -103,7 +108,7 @@ class WebhookServer:
     async def _push(
         self, request: web.BaseRequest, connection: Connection, begun: float, found: tuple[str, Keyring]
     ) -> Reply:
-        app, keyring = found
+        app = found[0]
         self._received[app].count += 1
         client = partial(self._client, request)
         headers = request.headers
@@ -117,10 +122,7 @@ class WebhookServer:
             return self._intake.refuse(app, error.reply, client)
         if len(body) > limits.max_body_bytes:
             return self._intake.refuse(app, TOO_LARGE, client)
-        if not self._intake.load.admits(len(body)):
-            return self._intake.refuse(app, BUSY, client)
-        result = receive(keyring, app, headers, body, self._wall(), limits.max_depth, limits.max_age_seconds)
-        taken = self._intake.take(app, result, begun, client)
+        taken = self._receive(found, headers, body, begun, client)
         if not isinstance(taken, asyncio.Future):
             return taken
         connection.deadline = begun + limits.budget_seconds
@@ -129,6 +131,55 @@ class WebhookServer:
         if reply is LATE:
             self._intake.refuse(app, LATE, client)
         return reply
+
+    def _receive(
+        self,
+        found: tuple[str, Keyring],
+        headers: Mapping[str, str],
+        body: bytes,
+        begun: float,
+        client: Callable[[], str],
+    ) -> Reply | asyncio.Future[Reply]:
+        app, keyring = found
+        if not self._intake.load.admits(len(body)):
+            return self._intake.refuse(app, BUSY, client)
+        limits = self._limits
+        result = receive(keyring, app, headers, body, self._wall(), limits.max_depth, limits.max_age_seconds)
+        return self._intake.take(app, result, begun, client)
+
+    def _ordinary(self, connection: Connection, data: bytes) -> bool:
+        """Take an ordinary push without a task, a request and a response; whether it was one."""
+        request = read(data, self._limits.max_body_bytes)
+        found = self._paths.get(request.path) if request is not None else None
+        if request is None or found is None:
+            return False
+        self._received[found[0]].count += 1
+        begun = self._server.now()
+        client = partial(self._ordinary_client, connection, request.headers)
+        connection.busy = True
+        taken = self._receive(found, request.headers, request.body, begun, client)
+        if isinstance(taken, Reply):
+            self._write(connection, taken)
+        else:
+            connection.deadline = begun + self._limits.budget_seconds
+            connection.pending = taken
+            taken.add_done_callback(partial(self._answered, connection, found[0], client))
+        return True
+
+    def _answered(
+        self, connection: Connection, app: str, client: Callable[[], str], taken: "asyncio.Future[Reply]"
+    ) -> None:
+        reply = taken.result()
+        self._write(connection, self._intake.refuse(app, LATE, client) if reply is LATE else reply)
+
+    def _write(self, connection: Connection, reply: Reply) -> None:
+        last = self._server.draining or connection.last or reply.close
+        connection.answer(self._answers.of(reply, self._wall(), last=last), last=last)
+
+    def _ordinary_client(self, connection: Connection, headers: Headers) -> str:
+        peer = connection.transport.get_extra_info("peername")
+        forwarded = headers.get("X-Forwarded-For")
+        return client_address(str(peer[0]) if peer else "", [forwarded] if forwarded else [], self._trusted)
 
     async def _arriving(self, request: web.BaseRequest, connection: Connection, begun: float) -> bytes:
         connection.deadline = begun + self._limits.read_timeout_seconds

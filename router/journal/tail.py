@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from router.envelope import Envelope
 from router.journal.contract import Record
 
-MAX_EVENTS = 4096
-MAX_BYTES = 8 << 20
+MAX_EVENTS = 2048
+MAX_BYTES = 4 << 20
 
 
 class Tail:

@@ -49,11 +49,12 @@ def outcome(answer: Answer, journal: CommandedJournal) -> str:
 
 
 @pytest.mark.asyncio(loop_factories=["uvloop"])
+@pytest.mark.parametrize("unusual", [{}, {"Connection": "Keep-Alive"}], ids=["ordinary", "aiohttp"])
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
-async def test_vector(vector: dict[str, Any]) -> None:
+async def test_vector(vector: dict[str, Any], unusual: dict[str, str]) -> None:
     journal = CommandedJournal()
     config, push, expected = vector["config"], vector["request"], vector["expect"]
-    headers = {name: value.encode("utf-8", "surrogateescape") for name, value in push["headers"].items()}
+    headers = {name: value.encode("utf-8", "surrogateescape") for name, value in (push["headers"] | unusual).items()}
     chosen = settings({"": app(config["encrypt_key"], config["verification_token"])})
     async with webhook(chosen, journal) as hook:
         answer = await hook.push(request(body_of(push), headers, method=push["method"], path=push["path"]))
