@@ -11,6 +11,7 @@ from router.dispatch.backoff import delay
 from router.dispatch.entry import Entry, scoped_key
 from router.dispatch.judge import Judge
 from router.dispatch.ledger import Ledger
+from router.dispatch.pace import Pace
 from router.dispatch.parking import Parking
 from router.dispatch.parts import Parts
 from router.dispatch.queue import Queue
@@ -22,9 +23,6 @@ from sinks.contract import Outcome, Retry, Sink, Unavailable
 from sinks.settings import SinkSettings
 
 READ_EVENTS = 1000
-PACE_SECONDS = 0.05
-LIVE_EVENTS = 300
-LIVE_SECONDS = 0.2
 PROBE_MAX_SECONDS = 30.0
 MISSES_MAX = 16
 """So many failures in a row, none delivered between, and the sink counts as unavailable though each was a Retry."""
@@ -65,10 +63,8 @@ class Lane:
         self._quiet = asyncio.Event()
         self._opened = False
         self._unwanted = self._telemetry.tally(facts.UNWANTED, sink=name)
-        self._launched = float("-inf")
+        self._pace = Pace(sink.max_events, self._clock.monotonic)
         self._paced = False
-        self._head = 0
-        self._live_until = 0.0
         self._hold_until = 0.0
         self._probes = 0
         self._suspects: set[Entry] = set()
@@ -216,29 +212,15 @@ class Lane:
             return ""
 
     def _launch_ready(self) -> None:
-        most = self._batch_max()
+        most = self._pace.most(self._journal.head)
         self._paced = False
         while self.state == "running" and len(self._running) < self._sink.concurrency:
-            self._paced = self._until_launch(most) > 0
+            self._paced = self._pace.holds(len(self._queue), most)
             batch = [] if self._paced else self._take(most)
             if not batch:
                 break
-            self._launched = self._clock.monotonic()
+            self._pace.launched()
             self._launch(batch)
-
-    def _batch_max(self) -> int:
-        """A batch is one piece of Python that nobody interrupts: keep it short while pushes wait for their answers."""
-        if self._journal.head != self._head:
-            self._head = self._journal.head
-            self._live_until = self._clock.monotonic() + LIVE_SECONDS
-        live = self._clock.monotonic() < self._live_until
-        return min(self._sink.max_events, LIVE_EVENTS) if live else self._sink.max_events
-
-    def _until_launch(self, most: int) -> float:
-        """Seconds until the next batch may start: a sink that takes batches gets few full ones, not many of one event."""
-        if self._sink.max_events == 1 or not len(self._queue) or len(self._queue) >= most:
-            return 0.0
-        return max(0.0, self._launched + PACE_SECONDS - self._clock.monotonic())
 
     def _take(self, max_events: int) -> list[Entry]:
         """The next batch, without what must be parked or is stale. Empty when nothing may go now."""
@@ -314,8 +296,7 @@ class Lane:
         due = self._parking.next_due(self._queue)
         if not self._paced:
             return due
-        pace = max(0.0, self._launched + PACE_SECONDS - self._clock.monotonic())
-        return pace if due is None else min(due, pace)
+        return self._pace.left if due is None else min(due, self._pace.left)
 
     # The whole sink unavailable: stop reading and launching, probe with one event, then with one of another subject
 
