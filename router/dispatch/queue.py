@@ -17,7 +17,7 @@ class Queue:
         self._within_batch = within_batch
         self._tracks = not (within_batch and single)
         self._ready: deque[Entry] = deque()
-        self._busy: dict[str, deque[Entry]] = {}
+        self._busy: dict[str, deque[Entry] | None] = {}
         self._waiting = 0
         self.bytes = 0
 
@@ -50,11 +50,11 @@ class Queue:
             self._ready.popleft()
             key = entry.key if self._tracks else None
             if key is not None and self._blocked(key, own):
-                self._busy[key].append(entry)
+                self._wait(key, entry)
                 self._waiting += 1
                 continue
             if key is not None:
-                self._busy.setdefault(key, deque())
+                self._busy.setdefault(key, None)
                 own.add(key)
             batch.append(entry)
             size += entry.size
@@ -97,6 +97,12 @@ class Queue:
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._ready)
+
+    def _wait(self, key: str, entry: Entry) -> None:
+        waiting = self._busy[key]
+        if waiting is None:
+            waiting = self._busy[key] = deque()
+        waiting.append(entry)
 
     def _blocked(self, key: str, own: set[str]) -> bool:
         if key not in self._busy:

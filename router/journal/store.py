@@ -20,6 +20,9 @@ from router.journal.opening import is_full
 from router.journal.retention import SLICE, Ends, Sweep, read_ends, save_ends, times, trim
 
 CHECKPOINT_PAGES = 100
+"""New pages after which the log is carried over: few, so that it is soon done."""
+LOG_PAGES = 1024
+"""Pages of log after which it is in any case. Small commits write the same few pages again and again."""
 MEASURE_BYTES = 4 << 20
 MEASURE_MS = 1000
 ROW_OVERHEAD = 80
@@ -59,6 +62,8 @@ class Store:
         self._ends = Ends()
         self._lanes: dict[str, int] = {}
         self._pages = 0
+        self._new_bytes = 0
+        self._log_pages = max(CHECKPOINT_PAGES, min(LOG_PAGES, limits.max_bytes // 16 // schema.PAGE_SIZE))
         self._bytes = 0
         self._unmeasured = MEASURE_BYTES
         self._measured_ms = 0
@@ -98,9 +103,9 @@ class Store:
 
     def after(self) -> None:
         """What may wait until the commit was announced: a checkpoint. Raises sqlite3.Error."""
-        if self._pages < CHECKPOINT_PAGES:
+        if self._new_bytes < CHECKPOINT_PAGES * schema.PAGE_SIZE and self._pages < self._log_pages:
             return
-        self._pages = 0
+        self._pages = self._new_bytes = 0
         try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
@@ -234,6 +239,7 @@ class Store:
         written = sum([len(envelope.json) + ROW_OVERHEAD for envelope in envelopes])
         self._bytes += written
         self._unmeasured += written
+        self._new_bytes += written
         self._pages += 4 + written // schema.PAGE_SIZE
         if batch.letters or any(c.parked or c.dead for c in batch.settles.values()):
             self._pages += 8

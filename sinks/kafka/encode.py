@@ -7,6 +7,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,12 +17,8 @@ from sinks.members import members
 
 Headers = list[tuple[str, bytes]]
 MAX_TOPIC_BYTES = 249
-PLACEHOLDERS: dict[str, Callable[[Envelope], str]] = {
-    "event_type": lambda envelope: envelope.type,
-    "app_id": lambda envelope: envelope.appid,
-    "tenant_key": lambda envelope: envelope.tenantkey,
-    "source": lambda envelope: envelope.source,
-}
+PLACEHOLDERS = {"event_type": "type", "app_id": "appid", "tenant_key": "tenantkey", "source": "source"}
+"""What may stand in a topic template, and the envelope's attribute that fills it."""
 STRUCTURED_HEADERS: Headers = [("content-type", b"application/cloudevents+json")]
 
 
@@ -50,15 +47,19 @@ def legal_topic(raw: str) -> str:
 def topic_of(template: str) -> Callable[[Envelope], str]:
     """A function from envelope to topic. What an event doesn't have (app id, tenant) reads "unknown"."""
     parts = re.split(r"\{([^{}]*)\}", template)
-    readers = [PLACEHOLDERS[name] for name in parts[1::2]]
-    literals = parts[0::2]
+    attributes, literals = [PLACEHOLDERS[name] for name in parts[1::2]], parts[0::2]
+    if not attributes:
+        topic = legal_topic(template)
+        return lambda _envelope: topic
+    read = attrgetter(*attributes)  # one value, or a tuple of several
 
     @functools.lru_cache(maxsize=4096)
-    def name(values: tuple[str, ...]) -> str:
-        filled = [literal + (value or "unknown") for literal, value in zip(literals, values, strict=False)]
+    def name(values: str | tuple[str, ...]) -> str:
+        found = (values,) if isinstance(values, str) else values
+        filled = [literal + (value or "unknown") for literal, value in zip(literals, found, strict=False)]
         return legal_topic("".join([*filled, literals[-1]]))
 
-    return lambda envelope: name(tuple(reader(envelope) for reader in readers))
+    return lambda envelope: name(read(envelope))
 
 
 def key_of(ordering: str) -> Callable[[Envelope], str]:
