@@ -174,8 +174,7 @@ class Lane:
         if room <= 0 or window.cursor >= self._journal.head:
             return False
         records = await self._journal.read(window.cursor, min(room, READ_EVENTS), self._limits.window_bytes)
-        for record in records:
-            self._admit(record)
+        self._admit(records)
         if not records or window.cursor >= self._journal.head:
             return False
         await asyncio.sleep(0)  # a long way through events that are not wanted must let the others have their turns
@@ -191,18 +190,18 @@ class Lane:
             return 0
         return self._window_events - len(self._ledger.window)
 
-    def _admit(self, record: Record) -> None:
-        position, envelope = record
-        window = self._ledger.window
-        if window.settled_before(position):
-            window.skip(position)
-        elif not self.routes.wants(envelope.type):
-            window.skip(position)
-            self._unwanted.count += 1
-        else:
-            window.add(position, envelope.recordedtime)
-            scope = self._scope(envelope)
-            self._queue.put(Entry(position, envelope, scoped_key(self._settings.ordering, scope, envelope), scope))
+    def _admit(self, records: Sequence[Record]) -> None:
+        window, queue, wants, ordering = self._ledger.window, self._queue, self.routes.wants, self._settings.ordering
+        for position, envelope in records:
+            if window.resumed and window.settled_before(position):
+                window.skip(position)
+            elif not wants(envelope.type):
+                window.skip(position)
+                self._unwanted.count += 1
+            else:
+                window.add(position, envelope.recordedtime)
+                scope = self._scope(envelope)
+                queue.put(Entry(position, envelope, scoped_key(ordering, scope, envelope), scope))
 
     def _scope(self, envelope: Envelope) -> str:
         try:

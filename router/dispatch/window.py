@@ -20,6 +20,11 @@ class Window:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier run of the lane has left anything settled above the low-water mark, not yet passed."""
+        return bool(self._done)
+
     def settled_before(self, position: int) -> bool:
         """Whether an earlier run of the lane has settled it, above its low-water mark."""
         if not self._done:
