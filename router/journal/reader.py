@@ -61,7 +61,12 @@ class Reader:
 
     async def events(self, after: int, limit: int, max_bytes: int) -> list[Record]:
         """At least one when there is one. Raises JournalError."""
-        return await self._run(lambda: read_events(self._db, after, limit, max_bytes))
+        fetched = await self._run(lambda: fetch_events(self._db, after, limit, max_bytes))
+        try:
+            # Here and not in the thread: two threads of Python only wait for each other.
+            return parse_events(*fetched)
+        except ValueError as error:
+            raise JournalError(f"can't read {self._path}: {error}") from error
 
     async def parked(
         self, lane: str, order_key: str | None, scope: str | None, after: int, limit: int
@@ -92,6 +97,13 @@ class Reader:
 
 def read_events(db: sqlite3.Connection, after: int, limit: int, max_bytes: int) -> list[Record]:
     """The next events. Raises sqlite3.Error; ValueError when a body is damaged."""
+    return parse_events(*fetch_events(db, after, limit, max_bytes))
+
+
+def fetch_events(
+    db: sqlite3.Connection, after: int, limit: int, max_bytes: int
+) -> tuple[Sequence[int], Sequence[bytes]]:
+    """Positions and bodies of the next events, as few steps of SQLite as can be. Raises sqlite3.Error."""
     limit, max_bytes = min(limit, CHUNK_EVENTS), min(max_bytes, CHUNK_BYTES)
     while limit > 1:
         count, size = db.execute(_SIZES, (after, limit)).fetchone()
@@ -100,12 +112,16 @@ def read_events(db: sqlite3.Connection, after: int, limit: int, max_bytes: int) 
         limit = max(1, min(limit - 1, count * max_bytes // size))
     first, last, count, bodies = db.execute(_BODIES, (after, limit)).fetchone()
     if not count:
-        return []
+        return (), ()
     if last - first + 1 == count:
-        positions = range(first, last + 1)
+        positions: Sequence[int] = range(first, last + 1)
     else:
         positions = orjson.loads(db.execute(_POSITIONS, (after, count)).fetchone()[0])
-    texts = bodies.split(SEPARATOR)
+    return positions, bodies.split(SEPARATOR)
+
+
+def parse_events(positions: Sequence[int], texts: Sequence[bytes]) -> list[Record]:
+    """Records of what was fetched. Raises ValueError when a body is damaged."""
     try:
         return [Record(*pair) for pair in zip(positions, map(Envelope.from_json, texts), strict=True)]
     except ValueError as error:
