@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from router.clock import Clock, SystemClock
 from router.envelope import Envelope
-from sinks.contract import Outcome, Rejected, Unavailable
+from sinks.contract import Outcome, Rejected, Unavailable, order_key
 from sinks.http import encode
 from sinks.http.answers import Answer
 from sinks.http.encode import Encoded
@@ -77,7 +77,7 @@ class HttpSink:
 
     async def _deliver_batch(self, client: "Client", batch: Sequence[Envelope]) -> Sequence[Outcome]:
         """A refusal doesn't say which event is the cause, so smaller batches follow, until TIMEOUT_SECONDS are over."""
-        split = Split([self._order_key(envelope) for envelope in batch])
+        split = Split([order_key(self._settings.ordering, envelope) for envelope in batch])
         started = self._clock.monotonic()
         while part := split.next():
             answer = await self._post(client, [batch[index] for index in part])
@@ -87,12 +87,3 @@ class HttpSink:
 
     async def _post(self, client: "Client", envelopes: Sequence[Envelope]) -> Answer:
         return await client.post(encode.batch(envelopes), [envelope.id for envelope in envelopes])
-
-    def _order_key(self, envelope: Envelope) -> str | None:
-        match self._settings.ordering:
-            case "key":
-                return envelope.partitionkey
-            case "source":
-                return envelope.source
-            case _:
-                return None
