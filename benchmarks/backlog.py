@@ -15,12 +15,11 @@ from benchmarks import machine, subjects, targets
 from benchmarks.parts import Bench, say
 from benchmarks.pool import push
 from benchmarks.table import Target
-from router.app import JOURNAL_FILE
 from router.clock import SystemClock
 from router.commands.run import SWITCH_INTERVAL
 from router.feishu.envelopes import Arrival, from_v2
 from router.journal.sqlite import SqliteJournal
-from router.settings.model import JournalSettings
+from router.settings.model import JournalSettings, Settings
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
 
@@ -34,7 +33,7 @@ POLL_SECONDS = 0.1
 async def fill(directory: Path, count: int) -> None:
     """Append that many events."""
     telemetry = Telemetry(make_logger("warning", "json"))
-    journal = SqliteJournal(directory / JOURNAL_FILE, JournalSettings(), telemetry, SystemClock())
+    journal = SqliteJournal(Settings(data_dir=directory).journal_file, JournalSettings(), telemetry, SystemClock())
     await journal.open()
     await journal.register(LANE)
     now = time.time()

@@ -26,7 +26,6 @@ from router.telemetry import Telemetry, facts
 from sinks import registry
 from sinks.contract import Sink
 
-JOURNAL_FILE = "journal.db"
 CLOSE_SECONDS = 10.0
 
 
@@ -46,7 +45,7 @@ class Router:
         self._telemetry = telemetry
         self._clock = clock or SystemClock()
         self._draining = False
-        self._journal = SqliteJournal(settings.data_dir / JOURNAL_FILE, settings.journal, telemetry, self._clock)
+        self._journal = SqliteJournal(settings.journal_file, settings.journal, telemetry, self._clock)
         limits = settings.ingress
         load = Load(limits.max_in_flight, limits.max_in_flight_bytes)
         self._sinks: dict[str, Sink] = {

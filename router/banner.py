@@ -24,7 +24,7 @@ def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> 
             yield f"  webhook  {scheme}://{address}/webhook/event{'/' + app if app else ''}"
     for address in admin:
         yield f"  admin    http://{address}/  (health, metrics)"
-    yield f"  journal  {settings.data_dir / 'journal.db'}"
+    yield f"  journal  {settings.journal_file}"
     for name, sink in settings.sinks.items():
         wanted = "" if sink.events == ["*"] else f"  (events: {','.join(sink.events)})"
         yield f"  sink     {name}: {sink.type} → {registry.find(sink.type).describe(sink)}{wanted}"

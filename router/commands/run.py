@@ -122,11 +122,10 @@ async def _serve(settings: Settings) -> int:
 
 
 def _set_aside(settings: Settings) -> None:
-    from router.app import JOURNAL_FILE  # noqa: PLC0415
     from router.journal.contract import JournalError  # noqa: PLC0415
     from router.journal.guard import set_aside  # noqa: PLC0415
 
-    journal: Path = settings.data_dir / JOURNAL_FILE
+    journal: Path = settings.journal_file
     try:
         renamed = set_aside(journal)
     except (JournalError, OSError) as error:

@@ -43,7 +43,7 @@ class Reading:
 
 
 class Lane:
-    """Drives one sink. `run` ends only by `stop` or a failed journal."""
+    """Drives one sink. `run` ends only when it is cancelled or the journal fails."""
 
     def __init__(self, name: str, sink: Sink, settings: SinkSettings, parts: Parts) -> None:
         self.name = name

@@ -169,3 +169,8 @@ class Settings(Section):
     dispatch: DispatchSettings = DispatchSettings()
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal's database; its other files stand beside it."""
+        return self.data_dir / "journal.db"
