@@ -1,10 +1,11 @@
 """The base of every sink's settings, and the value types that settings are written in."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 """In milliseconds."""
@@ -58,6 +59,16 @@ ByteSize = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0)]
 StrList = Annotated[list[str], BeforeValidator(parse_list)]
 
 
+def _start(text: str) -> str:
+    if text.lower() in ("now", "earliest"):
+        return text.lower()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be now, earliest, or a time such as 2026-01-31T08:00:00Z") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+
+
 class Section(BaseModel):
     """A group of settings: frozen, nothing unknown allowed, defaults checked, values never echoed in errors."""
 
@@ -77,6 +88,16 @@ class RetrySettings(Section):
     max_seconds: Seconds = Field(default=300.0, description="Upper bound of every delay, Retry-After included.")
 
 
+class BreakerSettings(Section):
+    """When so many deliveries fail that the sink counts as unavailable: it is then probed, not pushed."""
+
+    failure_rate: float = Field(
+        default=0.9, gt=0, le=1, description="Share of failed deliveries within the window that opens it; 1: only all."
+    )
+    window_seconds: Seconds = Field(default=60.0, gt=0, description="Deliveries of this time are looked at.")
+    min_deliveries: int = Field(default=50, ge=2, description="With fewer in the window it stays closed.")
+
+
 class SinkSettings(Section):
     """What every sink has. A sink's own settings class derives from it."""
 
@@ -84,6 +105,31 @@ class SinkSettings(Section):
     events: StrList = Field(
         default=["*"], description="Event types wanted: globs, comma-separated; `!` in front excludes."
     )
+    apps: StrList = Field(
+        default=["*"], description="Feishu app ids (cli_…) wanted: globs, comma-separated; `!` in front excludes."
+    )
+    tenants: StrList = Field(
+        default=["*"], description="Tenant keys wanted: globs, comma-separated; `!` in front excludes."
+    )
+    subjects: StrList = Field(
+        default=["*"],
+        description="Subjects wanted: globs, comma-separated; `!` in front excludes. One without subject matches `*` only.",
+    )
+    start: Annotated[str, AfterValidator(_start)] = Field(
+        default="now",
+        description="Where a new sink begins: now, earliest (all that the journal still has), or a time such as "
+        "2026-01-31T08:00:00Z. A sink that the journal knows goes on where it was.",
+    )
+    was: str = Field(
+        default="", description="The name that this sink had before: it takes over that one's place and parked events."
+    )
+    dead_letters: str = Field(
+        default="",
+        description="Name of another sink that gets a copy of each dead letter, the reason in its attributes. That sink gets "
+        "nothing else.",
+    )
+    rate: float = Field(default=0.0, ge=0, description="Events per second at most, in bursts of a second; 0: no limit.")
+    breaker: BreakerSettings = BreakerSettings()
     ordering: Literal["key", "source", "none"] = Field(
         default="key", description="Order kept: of each subject (key), of each app and tenant (source), or none."
     )

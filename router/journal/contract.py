@@ -1,7 +1,7 @@
 """What a journal is: a log with named cursors, durable before it says so."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -50,6 +50,18 @@ class Record(NamedTuple):
     envelope: Envelope
 
 
+class Attempt(NamedTuple):
+    """One delivery that failed: when (Unix ms), and why."""
+
+    at_ms: int
+    reason: str
+    detail: str
+
+
+HISTORY_MAX = 20
+"""Attempts that are remembered of one event: the first, and the latest of the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """A durable reference to an event that waits outside the window."""
@@ -68,6 +80,8 @@ class Parked:
     due_ms: int = 0
     reason: str = ""
     detail: str = ""
+    history: tuple[Attempt, ...] = ()
+    """At most HISTORY_MAX; the last one says what `reason` and `detail` say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,49 @@ class DeadLetter:
     dead_ms: int
     id: int = 0
     """Given by the journal."""
+    app: str = ""
+    """Feishu's app id; of an ingress letter what the push said, "" when it didn't."""
+    history: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters are meant: all conditions that are set hold. Empty: all letters.
+
+    types: globs, `!` in front excludes (as in EVENTS). since_ms, until_ms: of `dead_ms`, from and before (Unix ms).
+    up_to_id: none that came after this one, so that a long piece of work has an end.
+    """
+
+    lanes: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    ids: tuple[int, ...] = ()
+    up_to_id: int | None = None
+
+
+class LetterKey(NamedTuple):
+    """A place among the dead letters of all lanes in the order (lane, position, id); ingress letters have position 0."""
+
+    lane: str
+    position: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterGroup:
+    """Dead letters that have lane, type and reason in common. last_id: the newest of them."""
+
+    lane: str
+    type: str
+    reason: str
+    count: int
+    oldest_ms: int
+    newest_ms: int
+    last_id: int
 
 
 @dataclass(slots=True)
@@ -107,6 +164,20 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneNotes:
+    """What is remembered of a lane besides its progress.
+
+    started: the position where the cursor began. absent_ms: since when (Unix ms) no sink has this name in the settings;
+    0: it has. about: JSON of whoever made the lane (the sink's type; what a replay sends); the journal doesn't read it.
+    """
+
+    started: int = 0
+    paused: bool = False
+    absent_ms: int = 0
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LaneState:
     """A named cursor as it was last settled."""
 
@@ -115,6 +186,7 @@ class LaneState:
     settled: list[tuple[int, int]]
     parked: int
     dead: int
+    notes: LaneNotes = LaneNotes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +207,9 @@ class Meta:
     limit_bytes: int
     oldest_ms: int | None
     holder: str | None
-    """The lane with the lowest position, when it has unsettled events."""
+    """The lane with the lowest position, when it has unsettled events. A lane absent for too long holds nothing."""
+    dead: Mapping[str, int] = field(default_factory=dict)
+    """Dead letters by lane, INGRESS among them."""
 
 
 class Journal(Protocol):
@@ -160,14 +234,27 @@ class Journal(Protocol):
     def settle(self, lane: str, settlement: Settlement) -> asyncio.Future[None]:
         """Record a lane's progress with the next commit (at the latest some tens of ms later). Resolves when durable."""
 
-    async def register(self, lane: str, start: int | None = None) -> LaneState:
-        """The lane's cursor, made at `start` (None: the head) when it is new."""
+    async def register(self, lane: str, start: int | None = None, about: str = "") -> LaneState:
+        """The lane's cursor, made at `start` (None: the head) with these notes when it is new."""
+
+    async def note(self, lane: str, notes: LaneNotes) -> None:
+        """Change what is remembered of a lane; durable when it returns. Raises JournalError for an unknown lane."""
+
+    async def rename(self, lane: str, to: str) -> None:
+        """Give the cursor, with all that is parked and dead for it, another name; durable when it returns.
+
+        When `to` has a cursor already, both become one: what both have settled is settled. That is possible when `to`
+        started at or after everything that `lane` has read; else, and for an unknown lane, raises JournalError.
+        """
 
     async def forget(self, lane: str) -> None:
         """Drop the cursor and what is parked for it; dead letters stay."""
 
     async def lanes(self) -> Sequence[LaneState]:
         """All known cursors."""
+
+    async def position_at(self, recorded_ms: int) -> int:
+        """Where reading must begin (`after`) to get every kept event that was recorded at or after this time (Unix ms)."""
 
     async def read(self, after: int, limit: int, max_bytes: int) -> Sequence[Record]:
         """The next records in order of storage, at least one if there is one. From memory at the head, else from disk."""
@@ -189,8 +276,21 @@ class Journal(Protocol):
     def meta(self) -> Meta:
         """Sizes, counts, ends."""
 
-    async def dead_letters(self, lane: str | None = None, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:
-        """Dead letters by id above `after`."""
+    async def dead_letters(
+        self, wanted: LetterFilter = LetterFilter(), limit: int = 100, after: LetterKey | None = None
+    ) -> Sequence[DeadLetter]:
+        """Dead letters in the order (lane, position, id), beyond `after`; fewer than `limit` when they are large."""
+
+    async def count_letters(self, wanted: LetterFilter = LetterFilter()) -> Sequence[LetterGroup]:
+        """How many there are, by lane, type and reason."""
+
+    async def revive(self, lane: str, parked: Mapping[int, Parked]) -> Sequence[int]:
+        """Dead letters of a registered lane, by id, go back into it: each is parked as said, and its body is in the log again
+        at its old place, if it was dropped there. One transaction; gives the ids that were there, durable.
+        """
+
+    async def purge(self, ids: Sequence[int]) -> int:
+        """Delete dead letters; how many were there. Durable when it returns."""
 
     @property
     def head(self) -> int:

@@ -110,6 +110,10 @@ class JournalSettings(Section):
     dedupe_seconds: Seconds = Field(
         default=2 * 86400.0, ge=86400.0, description="How long an event's id is remembered, at least 24 h."
     )
+    absent_seconds: Seconds = Field(
+        default=7 * 86400.0,
+        description="How long a sink taken out of the settings still holds the events that it has not settled.",
+    )
 
 
 class DispatchSettings(Section):

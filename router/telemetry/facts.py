@@ -61,6 +61,22 @@ LANE_STATE = Fact("lane_state", "A lane changed its state.", "info", "lane_state
 LANE_ORPHANED = Fact(
     "lane_orphaned", "A sink was taken out of the settings; its cursor still holds events in the journal.", "warning"
 )
+LANE_ADDED = Fact("lane_added", "A sink is new: its lane begins at the position told.", "info")
+LANE_SUSPECT = Fact(
+    "lane_suspect",
+    "A sink is new while one of the same type is gone: if it was renamed, say so with WAS.",
+    "warning",
+)
+LANE_RETYPED = Fact("lane_retyped", "A sink has another type than before; its lane goes on where it was.", "warning")
+LANE_RENAMED = Fact("lane_renamed", "A sink took over the lane of the name that it had before.", "info")
+LANE_FORGOTTEN = Fact("lane_forgotten", "An absent sink's cursor was dropped.", "info")
+LANE_GAP = Fact(
+    "lane_gap",
+    "A sink was absent for so long that events it had not settled were dropped.",
+    "error",
+    "missed",
+    ("sink",),
+)
 DELIVERED = Fact("event_delivered", "Events delivered.", "debug", "delivered", ("sink",))
 UNWANTED = Fact("event_unwanted", "Events that a sink's EVENTS leaves out.", None, "unwanted", ("sink",))
 UNROUTED = Fact("event_unrouted", "Events that no sink wants.", "debug", "unrouted", ("type",))
@@ -74,7 +90,32 @@ UNAVAILABLE = Fact(
     every_seconds=10,
 )
 DEAD = Fact("event_dead", "Events that became dead letters.", "error", "dead", ("sink", "reason"))
+DEAD_UNCOPIED = Fact(
+    "dead_letter_uncopied",
+    "Dead letters whose copy to the sink for them found no room.",
+    "error",
+    "dead_uncopied",
+    ("sink",),
+)
+REVIVED = Fact("dead_letters_replayed", "Dead letters given back to their sink.", "info", "dead_replayed", ("sink",))
+PURGED = Fact("dead_letters_purged", "Dead letters deleted.", "info", "dead_purged", ("sink",))
+REPLAY_STARTED = Fact("replay_started", "Stored events are sent to a sink again.", "info")
+REPLAY_ENDED = Fact("replay_ended", "A replay came to its end.", "info")
+REPLAYED = Fact("event_replayed", "Events delivered by a replay.", "debug", "replayed", ("sink",))
 SINK_BUG = Fact("sink_raised", "deliver() raised instead of giving outcomes.", "error", "sink_raised", ("sink",), 10)
+
+# Operators
+OPERATED = Fact("operator_action", "An operator changed something through the admin port.", "info")
+RELOADED = Fact(
+    "settings_reloaded", "Keys, passwords or certificates were read anew from their files.", "info", "reloads"
+)
+RELOAD_FAILED = Fact(
+    "settings_kept",
+    "Changed files could not be used; what was read before stays in use.",
+    "error",
+    "reload_failures",
+    every_seconds=60,
+)
 
 # Lifecycle
 START_FAILED = Fact("start_failed", "The router could not start.", "error")
