@@ -51,7 +51,9 @@ def _address(entry: str) -> IPv4Address | IPv6Address | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text)
+        address = ip_address(
+            text.partition("%")[0]
+        )  # a zone may be any text, and names an interface of somebody else's
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
