@@ -9,6 +9,8 @@ from aiohttp import StreamReader, web
 from router.ingress.replies import LATE, Reply
 
 HEAD_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+CLOSING_SECONDS = 2.0
+"""How long a connection that is being closed may wait for its peer to read what was written before."""
 HALF_CLOSED_SECONDS = 1.0
 """How long a peer that has ended its side may wait for us to take up what it sent before."""
 
@@ -23,7 +25,7 @@ class Host(Protocol):
     """Takes a whole, ordinary request without aiohttp; False: it is none, and aiohttp gets the bytes."""
 
     def admit(self, connection: "Connection") -> web.RequestHandler | None:
-        """aiohttp's protocol for a new connection; None when there are too many."""
+        """aiohttp's protocol for a new connection; None when there is no room."""
 
     def lost(self, protocol: web.RequestHandler) -> None:
         """The connection is gone."""
@@ -39,13 +41,15 @@ class Connection(asyncio.Protocol):
     `begun` is when the first byte of the next request came (None: idle). While a request is handled, `deadline` goes
     with either `body` (still arriving) or `pending` (answer awaited).
 
+    `since` is when it last did anything that counts: came, began a request, got an answer.
+
     Ordinary requests are taken here, one at a time, until the first that isn't: from then on the connection is aiohttp's,
     so that answers can't overtake each other. What arrives while one is answered is held, and reading pauses.
     """
 
     __slots__ = (
-        "_ended", "_feed", "_held", "_host", "_inner", "_quiet_since", "_stuck", "_tls", "_whole",
-        "begun", "body", "busy", "deadline", "pending", "transport",
+        "_closing", "_ended", "_feed", "_held", "_host", "_inner", "_stuck", "_tls", "_whole",
+        "begun", "body", "busy", "deadline", "pending", "since", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -57,9 +61,10 @@ class Connection(asyncio.Protocol):
         self._tls = False
         self._whole = host.ordinary is not None
         self._held = b""
-        self._quiet_since = host.now()
+        self._closing: float | None = None
         self._ended: float | None = None
         self._stuck: float | None = None
+        self.since = host.now()
         self.begun: float | None = None
         self.busy = False
         self.deadline = 0.0
@@ -75,6 +80,7 @@ class Connection(asyncio.Protocol):
 
     def done(self) -> None:
         """The request has its answer."""
+        self.since = self._host.now()
         self.busy = False
         self.body = None
         self.pending = None
@@ -85,7 +91,6 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         self.transport.write(answer)
-        self._quiet_since = self._host.now()
         if last:
             self.transport.close()
         elif self._held:
@@ -100,6 +105,17 @@ class Connection(asyncio.Protocol):
 
     # What the server calls
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it is the peer's turn: nothing that came whole is without its answer."""
+        return not self.busy or self.body is not None
+
+    def drop(self) -> None:
+        """End it at once; it counts no more."""
+        if self._inner is not None:
+            self._host.lost(self._inner)
+        self.transport.abort()
+
     def end_if_idle(self) -> None:
         """Close unless something of a request is here."""
         if not self.busy and self.begun is None:
@@ -113,6 +129,8 @@ class Connection(asyncio.Protocol):
         elif self.busy:
             if now >= self.deadline:
                 self._expire()
+        elif self.transport.is_closing():
+            self._end(now)
         elif self._ended is not None:
             if now - self._ended >= HALF_CLOSED_SECONDS:
                 self.transport.close()
@@ -120,8 +138,15 @@ class Connection(asyncio.Protocol):
             self._host.cut("head_timeout", "408")
             self.transport.write(HEAD_TIMEOUT)
             self.transport.close()
-        elif self._whole and self.begun is None and now - self._quiet_since >= self._host.keepalive:
+        elif self._whole and self.begun is None and now - self.since >= self._host.keepalive:
             self.transport.close()  # aiohttp looks after those that it has answered
+
+    def _end(self, now: float) -> None:
+        """Closing waits until the peer has read all: not for ever."""
+        if self._closing is None:
+            self._closing = now
+        elif now - self._closing >= CLOSING_SECONDS:
+            self.transport.abort()
 
     def _expire(self) -> None:
         if self.pending is not None:
@@ -154,7 +179,7 @@ class Connection(asyncio.Protocol):
                 return
             self._whole = False
         if self.begun is None:
-            self.begun = self._host.now()
+            self.begun = self.since = self._host.now()
         self._feed(data)
 
     def eof_received(self) -> bool:

@@ -1,16 +1,21 @@
 """Listening, connections and their limits; what is answered is the handler's."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from heapq import nsmallest
+from itertools import chain
+from operator import attrgetter
 
 from aiohttp import web
 
 from router.clock import Clock
 from router.ingress.connection import Connection
+from router.ingress.handshakes import Door, Handshake, Handshakes, TlsSide
 from router.ingress.http_log import http_logger
 from router.ingress.plain import PlainHandler
 from router.settings.address import Address
@@ -20,6 +25,8 @@ SWEEP_SECONDS = 0.05
 BACKLOG = 1024
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read, so that the peer sees the answer and not a reset."""
+CROWD_SHARE = 64
+"""Which part of all connections is ended at once when there are too many."""
 SHUTDOWN_SECONDS = 0.05
 """How long aiohttp may wait for a handler that is cut off; it takes 0 for ever."""
 MAX_HEADERS = 64
@@ -56,6 +63,7 @@ class HttpServer:
         self._telemetry = telemetry
         self._clock = clock
         self._connections: dict[web.RequestHandler, Connection] = {}
+        self._handshakes: Handshakes | None = None
         self._idle = asyncio.Event()
         self._http: web.Server | None = None
         self._protocol: Callable[[], PlainHandler] | None = None
@@ -79,13 +87,13 @@ class HttpServer:
             max_field_size=MAX_HEADER_BYTES,
             max_line_size=MAX_HEADER_BYTES,
         )
+        if tls is not None:
+            side = TlsSide(tls, self._limits.read_timeout, LINGER_SECONDS)
+            self._handshakes = Handshakes(side, self.connect, partial(self.cut, "tls_handshake", "closed"))
         self._listener = await loop.create_server(
-            self.connect,
+            self.connect if tls is None else partial(Door, self._shake),
             address.host or None,
             address.port,
-            ssl=tls,
-            ssl_handshake_timeout=self._limits.read_timeout if tls else None,
-            ssl_shutdown_timeout=LINGER_SECONDS if tls else None,
             backlog=BACKLOG,
         )
         self._sweeper = loop.create_task(self._sweep(), name=f"{self.name} sweep")
@@ -94,8 +102,8 @@ class HttpServer:
 
     @property
     def open_connections(self) -> int:
-        """Connections there are now."""
-        return len(self._connections)
+        """Connections there are now, also those in a TLS handshake."""
+        return len(self._connections) + self._shaking
 
     @property
     def in_flight(self) -> int:
@@ -114,8 +122,7 @@ class HttpServer:
     async def stop_accepting(self, timeout: float) -> int:
         """Close the listeners, end idle connections, wait for the others that long at most. Returns how many are left."""
         self.drain()
-        if self._listener is not None:
-            self._listener.close()
+        self._stop_listening()
         for connection in self._connections.values():
             connection.end_if_idle()
         with suppress(TimeoutError):
@@ -132,8 +139,7 @@ class HttpServer:
 
     async def close(self) -> None:
         """End everything, answered or not. Idempotent."""
-        if self._listener is not None:
-            self._listener.close()
+        self._stop_listening()
         for connection in self._connections.values():
             connection.transport.abort()
         if self._http is not None:
@@ -156,9 +162,8 @@ class HttpServer:
     # What a connection calls
 
     def admit(self, connection: Connection) -> web.RequestHandler | None:
-        """aiohttp's protocol for a new connection; None when there are too many."""
-        if self._protocol is None or len(self._connections) >= self._limits.max_connections:
-            self.cut("too_many_connections", "closed")
+        """aiohttp's protocol for a new connection; None when there is no room."""
+        if self._protocol is None or not (self._handshakes is not None or self._make_room()):
             return None
         protocol = self._protocol()
         self._connections[protocol] = connection
@@ -175,6 +180,40 @@ class HttpServer:
         self._telemetry.emit(facts.REFUSED, app="", reason=reason, status=status, server=self.name)
 
     # Within
+
+    @property
+    def _shaking(self) -> int:
+        return 0 if self._handshakes is None else len(self._handshakes)
+
+    def _shake(self, accepted: socket.socket) -> None:
+        if self._handshakes is None or not self._make_room():
+            accepted.close()
+        else:
+            self._handshakes.begin(accepted, self.now())
+
+    def _make_room(self) -> bool:
+        """Room for one more: where there are too many, those go whose peers have kept us waiting longest.
+
+        So a crowd of idle or dripping peers can't keep Feishu out. Some go at once, lest each newcomer costs a search.
+        """
+        if self.open_connections < self._limits.max_connections:
+            return True
+        some = max(1, self._limits.max_connections // CROWD_SHARE)
+        waiting = (each for each in self._connections.values() if each.waiting)
+        everyone: Iterable[Connection | Handshake] = chain(waiting, self._handshakes or ())
+        crowd = nsmallest(some, everyone, key=attrgetter("since"))
+        for each in crowd:
+            each.drop()
+            self.cut("too_many_connections", "closed")
+        if not crowd:
+            self.cut("too_many_connections", "closed")
+        return bool(crowd)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        if self._handshakes is not None:
+            self._handshakes.drop()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = self._connections.get(request.protocol)

@@ -47,7 +47,9 @@ class IngressSettings(Section):
     max_depth: int = Field(default=100, ge=8, le=250, description="Deepest JSON nesting taken.")
     max_in_flight: int = Field(default=2000, ge=1, description="Pushes being worked on at once; more get 503.")
     max_in_flight_bytes: ByteSize = Field(default=64 << 20, ge=1 << 20, description="Their bodies together.")
-    max_connections: int = Field(default=4096, ge=1, description="Open connections; more are closed at once.")
+    max_connections: int = Field(
+        default=4096, ge=1, description="Open connections; where there are more, the longest idle go."
+    )
     budget_seconds: Seconds = Field(default=2.3, gt=0, description="First byte to answer; not durable by then is 503.")
     read_timeout_seconds: Seconds = Field(default=10.0, gt=0, description="A head or a body not complete by then: 408.")
     keepalive_seconds: Seconds = Field(default=75.0, description="An idle connection is closed after this.")

@@ -114,6 +114,22 @@ async def test_a_peer_that_reads_no_answers_is_cut_off() -> None:
         await still_works(hook)
 
 
+async def test_a_peer_that_reads_no_answers_does_not_keep_its_connection() -> None:
+    async with webhook(keepalive_seconds=0.2) as hook:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            host, _, port = hook.address.rpartition(":")
+            client.connect((host, int(port)))
+            client.settimeout(0)
+            await until(lambda: hook.server.open_connections == 1)
+            (connection,) = hook.server._server._connections.values()
+            ask = request(method="GET")
+            while connection.transport.get_write_buffer_size() == 0:  # until the answers no longer fit into the kernel
+                await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(client, ask), 5)
+            await until(lambda: hook.server.open_connections == 0, 10)
+        await still_works(hook)
+
+
 async def test_a_half_closed_peer_still_gets_its_answer() -> None:
     journal = CommandedJournal(auto=False)
     async with webhook(journal=journal) as hook, hook.client() as client:

@@ -3,6 +3,8 @@
 import asyncio
 import io
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -13,26 +15,58 @@ from router.ingress.server import HttpServer, ServerLimits
 from router.settings.address import Address, parse_address
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
+from tests.doubles.commanded_journal import CommandedJournal
 from tests.doubles.raw_http import RawClient, request
 from tests.doubles.sending import counted, good, still_works
 from tests.doubles.waiting import until
-from tests.doubles.webhooks import webhook
+from tests.doubles.webhooks import Hook, webhook
 
 
-async def test_too_many_connections_are_closed_at_once() -> None:
-    async with webhook(max_connections=3) as hook:
-        clients = [hook.client() for _ in range(3)]
+@asynccontextmanager
+async def crowd(hook: Hook, count: int) -> AsyncIterator[list[RawClient]]:
+    """That many connections, the first one the oldest."""
+    async with AsyncExitStack() as stack:
+        clients = []
+        for number in range(count):
+            clients.append(await stack.enter_async_context(hook.client()))
+            await until(lambda expected=number + 1: hook.server.open_connections == expected)  # type: ignore[misc]
+        yield clients
+
+
+async def test_where_there_are_too_many_the_longest_idle_gives_way() -> None:
+    async with webhook(max_connections=3) as hook, crowd(hook, 3) as (first, second, third):
+        assert (await first.push(good("e-1"))).status == 200
+        await still_works(hook)
+        await counted(hook, "too_many_connections", "closed")
+        assert await second.rest() == b""
+        for client in (first, third):
+            assert (await client.push(good("e-2"))).status == 200
+
+
+@pytest.mark.parametrize("beginning", [b"", b"POST /web", good()[:-5]], ids=["silent", "head", "body"])
+async def test_peers_that_keep_us_waiting_keep_nobody_out(beginning: bytes) -> None:
+    async with webhook(max_connections=3) as hook, crowd(hook, 3) as clients:
         for client in clients:
-            await client.__aenter__()
-        await until(lambda: hook.server.open_connections == 3)
+            await client.send(beginning)
+        await until(lambda: hook.server.in_flight == 3 if b"\r\n\r\n" in beginning else True)
+        for number in range(5):
+            assert (await hook.push(good(f"e-{number}"))).status == 200
+        assert await clients[0].rest() == b""
+        assert hook.refused("too_many_connections", "closed") >= 1
+        assert hook.load.bytes == 0 or hook.server.in_flight > 0
+
+
+async def test_those_that_wait_for_their_answer_stay() -> None:
+    journal = CommandedJournal(auto=False)
+    async with webhook(journal=journal, max_connections=2) as hook, crowd(hook, 2) as clients:
+        for number, client in enumerate(clients):
+            await client.send(good(f"e-{number}"))
+        await journal.wait_appended(2)
         async with hook.client() as extra:
             assert await extra.rest() == b""
         await counted(hook, "too_many_connections", "closed")
-        assert (await clients[0].push(good())).status == 200
-        for client in clients:
-            await client.__aexit__()
-        await until(lambda: hook.server.open_connections == 0)
-        await still_works(hook)
+        journal.commit()
+        assert [(await client.answer()).status for client in clients] == [200, 200]
 
 
 async def test_a_thousand_idle_connections_hold_nothing_up() -> None:
