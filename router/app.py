@@ -12,6 +12,7 @@ from router.admin.server import AdminServer
 from router.clock import Clock, SystemClock
 from router.dispatch.lane import Lane
 from router.dispatch.parts import Parts
+from router.envelope import Envelope
 from router.ingress.intake import Intake
 from router.ingress.load import Load
 from router.ingress.webhook import WebhookServer
@@ -130,8 +131,8 @@ class Router:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a plug-in's close() may raise anything
             self._telemetry.emit(facts.CLEANUP_FAILED, part=what, error=repr(error))
 
-    def _wanted(self, type_: str) -> bool:
-        return any(lane.routes.wants(type_) for lane in self._lanes)
+    def _wanted(self, envelope: Envelope) -> bool:
+        return any(lane.routes.wants(envelope) for lane in self._lanes)
 
     def _condition(self) -> Condition:
         failed = self._journal.failed

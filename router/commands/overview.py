@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from router.dispatch.routes import Routes
+from router.dispatch.routes import Routes, letters_of
 from router.feishu.catalogue import types
 from router.settings.address import parse_address
 from router.settings.describe import Row, describe, keys_of
@@ -78,7 +78,7 @@ def overview(settings: Settings) -> Overview:
         apps=[
             AppRow(name, webhook_path(name), *keys_of(app), app.app_id or "any") for name, app in settings.apps.items()
         ],
-        sinks=[_sink_row(name, sink) for name, sink in settings.sinks.items()],
+        sinks=[_sink_row(name, sink, letters_of(name, settings.sinks)) for name, sink in settings.sinks.items()],
         routes=routes,
         warnings=_warnings(settings, routes),
         settings=describe(settings),
@@ -94,9 +94,10 @@ def routes_of(settings: Settings) -> list[Route]:
     """Where the sample types go, and every type that an EVENTS setting spells out."""
     patterns = [pattern.removeprefix("!").strip() for sink in settings.sinks.values() for pattern in sink.events]
     spelled_out = {pattern for pattern in patterns if not any(c in pattern for c in "*?[")}
-    wanted = {name: Routes(sink.events) for name, sink in settings.sinks.items()}
+    sinks = settings.sinks
+    routes = {name: Routes(sink, letters_of(name, sinks)) for name, sink in sinks.items()}
     return [
-        Route(type_, [name for name, routes in wanted.items() if routes.wants(type_)])
+        Route(type_, [name for name, these in routes.items() if these.wants_type(type_)])
         for type_ in sorted({*SHOWN_TYPES, *spelled_out})
     ]
 
@@ -118,10 +119,18 @@ def _reachable(listen: str) -> str:
     return f"{address} (every interface)" if address.everywhere else str(address)
 
 
-def _sink_row(name: str, sink: SinkSettings) -> SinkRow:
+def _sink_row(name: str, sink: SinkSettings, letters: frozenset[str]) -> SinkRow:
     retry = f"{sink.retry.max_attempts} attempts, {_duration(sink.retry.max_age_seconds)}"
     to = registry.find(sink.type).describe(sink)
-    return SinkRow(name, sink.type, to, ",".join(sink.events), sink.ordering, retry)
+    return SinkRow(name, sink.type, to, _events(sink, letters), sink.ordering, retry)
+
+
+def _events(sink: SinkSettings, letters: frozenset[str]) -> str:
+    """`corehr.*, of apps cli_a1`, or `dead letters of iam: *`."""
+    further = [("apps", sink.apps), ("tenants", sink.tenants), ("subjects", sink.subjects)]
+    conditions = [",".join(sink.events), *(f"of {what} {','.join(globs)}" for what, globs in further if globs != ["*"])]
+    whose = f"dead letters of {','.join(sorted(letters))}: " if letters else ""
+    return whose + ", ".join(conditions)
 
 
 def _warnings(settings: Settings, routes: Sequence[Route]) -> list[str]:

@@ -48,7 +48,7 @@ class Lane:
     def __init__(self, name: str, sink: Sink, settings: SinkSettings, parts: Parts) -> None:
         self.name = name
         self.state: State = "opening"
-        self.routes = Routes(settings.events)
+        self.routes = Routes(settings)
         self._sink = sink
         self._settings = settings
         self._journal, self._limits, self._telemetry, self._clock, self._jitter = parts
@@ -195,7 +195,7 @@ class Lane:
         for position, envelope in records:
             if window.resumed and window.settled_before(position):
                 window.skip(position)
-            elif not wants(envelope.type):
+            elif not wants(envelope):
                 window.skip(position)
                 self._unwanted.count += 1
             else:

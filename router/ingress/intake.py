@@ -47,7 +47,7 @@ class Intake:
         telemetry: Telemetry,
         clock: Clock,
         load: Load,
-        wanted: Callable[[str], bool] = lambda _type: True,
+        wanted: Callable[[Envelope], bool] = lambda _event: True,
     ) -> None:
         self.load = load
         self._wanted = wanted
@@ -145,7 +145,7 @@ class Intake:
         fact = facts.STORED if verdict is Verdict.STORED else facts.DUPLICATE
         if verdict is Verdict.STORED:
             self._telemetry.durable.observe(self._clock.monotonic() - begun)
-            if not self._wanted(envelope.type):
+            if not self._wanted(envelope):
                 self._telemetry.emit(facts.UNROUTED, type=envelope.type, id=envelope.id)
         if self._tells_events:
             self._telemetry.emit(fact, app=app, id=envelope.id, type=envelope.type, tenant=envelope.tenantkey)

@@ -36,3 +36,16 @@ def test_place_says_how_long_and_how_much() -> None:
 def test_exclusions_that_match_known_types_are_not_noted() -> None:
     settings = load({**BASE, "FER_APP__ENCRYPT_KEY": "k", "FER_SINK__A__EVENTS": "*,!corehr.department.*"})
     assert not overview(settings).warnings
+
+
+def test_a_sink_of_dead_letters_is_shown_as_one_and_takes_no_ordinary_events() -> None:
+    settings = load({**BASE, "FER_APP__ENCRYPT_KEY": "k", "FER_SINK__A__DEAD_LETTERS": "b"})
+    shown = overview(settings)
+    assert [row.events for row in shown.sinks] == ["*", "dead letters of a: *"]
+    assert all(route.sinks == ["a"] for route in shown.routes)
+
+
+def test_further_conditions_are_shown() -> None:
+    further = {"FER_SINK__A__APPS": "cli_a1", "FER_SINK__A__TENANTS": "!t-2", "FER_SINK__A__SUBJECTS": "od-*,oc-*"}
+    row = overview(load({**BASE, "FER_SINK__A__EVENTS": "corehr.*", **further})).sinks[0]
+    assert row.events == "corehr.*, of apps cli_a1, of tenants !t-2, of subjects od-*,oc-*"
