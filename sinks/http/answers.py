@@ -11,12 +11,13 @@ from sinks.http.values import StatusRange
 
 MAX_AFTER_SECONDS = 7 * 86400.0
 _ANY = StatusRange(100, 999)
+# 429 is about the client's requests altogether (RFC 6585, 4), not about what is in this one: the sink waits.
 _DEFAULTS: dict[str, list[StatusRange]] = {
     "delivered": [StatusRange(200, 299)],
-    "retry": [_ANY, StatusRange(500, 599), *(StatusRange(code, code) for code in (408, 425, 429, 500))],
+    "retry": [_ANY, StatusRange(500, 599), *(StatusRange(code, code) for code in (408, 425, 500))],
     "unavailable": [
         StatusRange(300, 399),
-        *(StatusRange(code, code) for code in (401, 403, 404, 405, 407, 410, 502, 503, 504)),
+        *(StatusRange(code, code) for code in (401, 403, 404, 405, 407, 410, 429, 502, 503, 504)),
     ],
     "rejected": [StatusRange(code, code) for code in (400, 409, 413, 414, 415, 422)],
 }

@@ -111,10 +111,10 @@ class HttpSettings(SinkSettings):
     )
     delivered_statuses: Statuses = Field(default=[], description="Delivered, besides 2xx.")
     retry_statuses: Statuses = Field(
-        default=[], description="This event is tried again, besides 408, 425, 429, 5xx and all that no list names."
+        default=[], description="This event is tried again, besides 408, 425, 5xx and all that no list names."
     )
     unavailable_statuses: Statuses = Field(
-        default=[], description="The sink waits, besides 3xx, 401, 403, 404, 405, 407, 410, 502, 503, 504."
+        default=[], description="The sink waits, besides 3xx, 401, 403, 404, 405, 407, 410, 429, 502, 503, 504."
     )
     rejected_statuses: Statuses = Field(
         default=[], description="Dead letter at once, besides 400, 409, 413, 414, 415, 422."

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.contract import DELIVERED, Delivered, Outcome, Rejected, Retry, Unavailable
-from sinks.http.answers import MAX_AFTER_SECONDS, StatusTable, retry_after
+from sinks.http.answers import MAX_AFTER_SECONDS, Answer, StatusTable, retry_after
 from sinks.http.settings import HttpSettings
 
 NOW = 1_800_000_000.0
 REJECTED = {400, 409, 413, 414, 415, 422}
-UNAVAILABLE = {401, 403, 404, 405, 407, 410, 502, 503, 504, *range(300, 400)}
+UNAVAILABLE = {401, 403, 404, 405, 407, 410, 429, 502, 503, 504, *range(300, 400)}
 
 
 def expected(status: int) -> type[Outcome]:
@@ -60,6 +60,9 @@ def table(**lists: str) -> StatusTable:
         ({"delivered_statuses": "409,304"}, 304, Delivered),
         ({"retry_statuses": "2XX"}, 204, Retry),
         ({"rejected_statuses": "100-999"}, 418, Rejected),
+        ({"rejected_statuses": "4xx"}, 429, Unavailable),
+        ({"retry_statuses": "429"}, 429, Retry),
+        ({"rejected_statuses": "429"}, 429, Rejected),
     ],
 )
 def test_the_more_exact_entry_wins_and_settings_win_over_defaults(
@@ -74,6 +77,17 @@ def test_the_more_exact_entry_wins_and_settings_win_over_defaults(
 )
 def test_only_what_may_be_one_events_fault_is_divisible(status: int, after: float | None, divisible: bool) -> None:
     assert StatusTable({}).answer(status, "", after).divisible is divisible
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("after", [None, 0.0, 7.0, MAX_AFTER_SECONDS])
+def test_a_receiver_that_asks_for_a_pause_gets_one_from_the_whole_sink(status: int, after: float | None) -> None:
+    assert StatusTable({}).answer(status, "why", after) == Answer(Unavailable(f"http_{status}", "why", after))
+
+
+@pytest.mark.parametrize("status", [408, 425, 500])
+def test_a_pause_that_is_asked_for_one_event_stays_its_own(status: int) -> None:
+    assert StatusTable({}).answer(status, "why", 7.0) == Answer(Retry(f"http_{status}", "why", 7.0))
 
 
 @pytest.mark.parametrize(

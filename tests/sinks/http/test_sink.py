@@ -211,7 +211,7 @@ async def test_followers_of_a_failed_event_of_a_batch_are_not_sent(open_sink: Op
         assert not any("e3" in ids or "e5" in ids for ids in alone[alone.index(["e1"]) + 1 :])
 
 
-@pytest.mark.parametrize(("status", "kind"), [(503, Unavailable), (429, Retry)])
+@pytest.mark.parametrize(("status", "kind"), [(503, Unavailable), (429, Unavailable), (408, Retry)])
 async def test_a_batch_is_not_split_when_it_is_not_the_cause(open_sink: OpenSink, status: int, kind: type) -> None:
     async with Receiver(behave=reply(status, headers={"Retry-After": "7"})) as receiver:
         sink = await open_sink(url=receiver.url, format="batch")
