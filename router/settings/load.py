@@ -12,6 +12,7 @@ from router.settings.faults import Fault, SettingsError, did_you_mean, nearest
 from router.settings.files import read_value
 from router.settings.model import AdminSettings, AppSettings, Settings
 from router.settings.names import APPS, PREFIX, SINKS, app_prefix, join, leaves, sink_prefix
+from router.settings.sinks import check_sinks
 from router.settings.translate import report
 from sinks import registry
 from sinks.contract import AnySinkType
@@ -31,6 +32,7 @@ def load(environ: Mapping[str, str], read_file: Callable[[str], str] = read_valu
     if sinks is None:
         data_dir = root.data_dir if root else tree.get("data_dir", "data")
         sinks = _default_sink(env, str(data_dir))
+    check_sinks(env, sinks)
     _check_addresses(env, tree, apps)
     env.faults.extend(filter(None, map(partial(_unknown, env), env.unknown())))
     if env.faults or root is None:
