@@ -65,8 +65,8 @@ def test_dead_letters_go_to_another_sink_and_several_may_share_it() -> None:
             ["iam"],
             {"iam__was": "Old-Iam"},
             (
-                "FER_SINK__IAM__WAS: has the name 'Old-Iam', which no sink can have had; names are lower-case letters and digits,"
-                " joined by single underscores"
+                "FER_SINK__IAM__WAS: has the name 'Old-Iam', which no sink can have had; names are lower-case letters and"
+                " digits, joined by single underscores"
             ),
         ),
         (
