@@ -21,6 +21,8 @@ __all__ = ["Challenge", "Event", "Keyring", "Quarantined", "Refused", "Result", 
 
 OLD_CARD_ID = "X-Refresh-Token"
 _NOT_IN_OLD_CARDS = ("schema", "header", "uuid", "event", "type")
+UNPROVEN_BYTES = 1 << 16
+"""The most that is parsed of a push which no key signed, where there is a key: room for every challenge."""
 DEEPEST = 250
 """orjson writes 254 levels; the envelope has no more than the push."""
 
@@ -41,12 +43,16 @@ def receive(
     """
     signature = read_signature(headers)
     signer = keyring.signer(signature, body) if signature is not None else None
+    if signer is None and keyring.ciphers and len(body) > UNPROVEN_BYTES:
+        doubt = _doubt(keyring, signature, body, card=True)
+        if doubt is not None:
+            return Refused(401, doubt)
     try:
         plaintext, document = _read(keyring, signer, body)
         if "schema" not in document and document.get("type") == "url_verification":
             return _challenge(keyring, document, sealed=signer is not None or plaintext is not body)
         card = _is_old_card(document)
-        doubt = None if signer is not None else _doubt(keyring, signature, body, card)
+        doubt = None if signer is not None else _doubt(keyring, signature, body, card=card)
         signed = signer is not None or (card and keyring.has_tokens)
         if doubt is None and signed and max_age > 0 and signature is not None and signature.older_than(now - max_age):
             doubt = "stale"
@@ -115,7 +121,7 @@ def _is_old_card(document: dict[str, Any]) -> bool:
     return isinstance(document.get("action"), dict) and document.keys().isdisjoint(_NOT_IN_OLD_CARDS)
 
 
-def _doubt(keyring: Keyring, signature: Signature | None, body: bytes, card: bool) -> str | None:
+def _doubt(keyring: Keyring, signature: Signature | None, body: bytes, *, card: bool) -> str | None:
     """Say why a push that no Encrypt Key signed isn't authentic; None where the token, or nothing, decides."""
     if card and keyring.has_tokens and signature is not None and keyring.signed_card(signature, body):
         return None

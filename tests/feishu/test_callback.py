@@ -122,6 +122,19 @@ def test_unsigned_failures_all_look_alike() -> None:
     assert {take(BOTH, body) for body in bodies} == {Refused(401, "unsigned")}
 
 
+def test_much_that_no_key_signed_is_not_even_parsed() -> None:
+    body, headers = push.build(department(note="x" * 100_000), "", NOW)
+    assert isinstance(take(ONLY_TOKEN, body, headers), Event)
+    large = orjson.dumps({"type": "url_verification", "token": TOKEN, "challenge": "x" * 100_000})
+    assert take(BOTH, large) == Refused(401, "unsigned")
+    assert take(BOTH, large, signature_headers(sign(b"1", b"2", b"another", large))) == Refused(401, "signature")
+    assert isinstance(take(BOTH, large, signature_headers(sign(b"1", b"2", KEY.encode(), large))), Challenge)
+
+
+def signature_headers(digest: str) -> dict[str, str]:
+    return {TIMESTAMP: "1", NONCE: "2", SIGNATURE: digest}
+
+
 def test_a_challenge_without_a_token_to_compare_needs_to_be_encrypted() -> None:
     keyed = Keyring([KEY], [])
     assert isinstance(take(keyed, push.challenge(KEY, "")[0]), Challenge)
@@ -175,22 +188,23 @@ def test_a_depth_limit_beyond_what_can_be_written() -> None:
 CARD = json.loads(body_of(BY_ID["card/v1-wrong-signature"]["request"]))
 
 
-def old_card(keyring: Keyring, secret: str, **headers: str) -> Result:
-    body = orjson.dumps(CARD)
+def old_card(keyring: Keyring, secret: str, size: int = 0, **headers: str) -> Result:
+    body = orjson.dumps(CARD | {"note": "x" * size} if size else CARD)
     signature = sign_card(b"1608725990", b"n", secret.encode(), body)
     return take(keyring, body, {TIMESTAMP: "1608725990", NONCE: "n", SIGNATURE: signature} | headers)
 
 
 @pytest.mark.parametrize("keyring", [ONLY_TOKEN, BOTH, Keyring([KEY], ["new", TOKEN])])
 def test_an_old_card_is_signed_with_the_token(keyring: Keyring) -> None:
-    result = old_card(keyring, TOKEN, **{"X-Refresh-Token": "refresh-1"})
+    result = old_card(keyring, TOKEN, 0, **{"X-Refresh-Token": "refresh-1"})
     assert isinstance(result, Event)
     assert result.callback
     assert result.envelope.id == "refresh-1"
     assert result.envelope.type == "card.action.trigger_v1"
     assert result.envelope.subject == CARD["open_message_id"]
     assert CARD["token"].encode() not in result.envelope.json
-    assert old_card(keyring, "another") == Refused(401, "signature")
+    assert isinstance(old_card(keyring, TOKEN, 100_000), Event)
+    assert old_card(keyring, "another") == old_card(keyring, "another", 100_000) == Refused(401, "signature")
     assert take(keyring, orjson.dumps(CARD)) == Refused(401, "unsigned")
 
 
