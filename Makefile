@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Everything runs in .venv, made from requirements.lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup run setup-test lint types test test-fast bench docs lock image clean
+.PHONY: help setup run setup-test lint types test test-fast soak bench docs lock image clean
 
 # An inherited PYTHONDONTWRITEBYTECODE would make every start compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,6 +35,9 @@ test: setup-test lint types ## everything: lint, types and all tests, with a rea
 
 test-fast: setup ## the tests that need neither Kafka nor the image
 	@exec $(BIN)/python -m pytest -m "not broker and not image" $(PYTEST_ARGS)
+
+soak: setup-test ## break what can be broken under load, at random, and check every promise (MINUTES=10, SEED=…)
+	@exec $(BIN)/python -m tests.crash.soak
 
 bench: setup-test ## measure this router against others, in turns, on this machine
 	@exec $(BIN)/python benchmarks/run.py $(ARGS)

@@ -55,7 +55,7 @@ class Program:
             "FER_DRAIN__ACCEPT_SECONDS": "0",
             **environ,
         }
-        self._prefix = prefix
+        self.prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,12 +67,17 @@ class Program:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> Self:
-        """Start it and wait until it is ready."""
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start it, under `prefix` if there is one. Doesn't wait for it."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, PROGRAM, "run"], env=self.environ, stdout=log, stderr=log, cwd=self.folder
+                [*self.prefix, PROGRAM, "run"], env=self.environ, stdout=log, stderr=log, cwd=self.folder
             )
+        return self._process
+
+    def start(self) -> Self:
+        """Start it and wait until it is ready."""
+        self.launch()
         eventually(self.ready, START_SECONDS, lambda: f"the router is not ready:\n{self.tail()}")
         return self
 
