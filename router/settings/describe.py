@@ -39,15 +39,9 @@ def keys_of(app: AppSettings) -> tuple[str, str]:
 
 def _rows(section: Section, prefix: str, skip: frozenset[str] = frozenset()) -> Iterator[Row]:
     for leaf in leaves(type(section), prefix, skip):
-        value = _value(section, leaf.path)
+        value = leaf.value(section)
         noun = "token" if "token" in leaf.path[-1] else "key" if "key" in leaf.path[-1] else "secret"
         yield Row(leaf.variable, _shown(value, secret=leaf.secret, noun=noun), value == _default(leaf))
-
-
-def _value(section: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        section = getattr(section, name, None)  # an optional section that isn't there has no values
-    return section
 
 
 def _default(leaf: Leaf) -> Any:

@@ -1,10 +1,10 @@
 """FER_ variables → trees of text that settings classes are validated from, and what is wrong with the variables themselves."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from router.settings.faults import Fault
-from router.settings.files import ValueFileError, check_readable
+from router.settings.files import ValueFileError, fingerprint
 from router.settings.names import NAME, NAME_RULE, PREFIX, Leaf
 
 Tree = dict[str, Any]
@@ -15,17 +15,24 @@ class Environment:
 
     A variable that is empty, or holds only white space, counts as not set: templates of Compose and Kubernetes leave
     such ones behind. `faults` collects what is wrong with the variables; which setting a fault is about is remembered,
-    so that a setting whose file can't be read isn't reported as missing too.
+    so that a setting whose file can't be read isn't reported as missing too. The same goes for the variables named by
+    `unread`: they are there, but what they say isn't known. `files` are the paths that were read, or should have been;
+    `contents` the fingerprints of those that settings only name, such as certificates, by variable.
     """
 
-    def __init__(self, environ: Mapping[str, str], read_file: Callable[[str], str]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], read_file: Callable[[str], str], unread: Collection[str] = ()
+    ) -> None:
         self._values = {name: value for name, value in environ.items() if name.startswith(PREFIX + "_")}
         self._read_file = read_file
+        self._unread = unread
         self._known: set[str] = set()
         self._origin: dict[str, str] = {}
         self._texts: dict[str, str] = {}
         self.faults: list[Fault] = []
         self.faulty: set[str] = set()
+        self.files: set[str] = set()
+        self.contents: dict[str, str] = {}
 
     def tree(self, leaves: Iterable[Leaf]) -> Tree:
         """The texts of those settings that are set, nested like the settings class."""
@@ -41,14 +48,18 @@ class Environment:
 
     def _check_path(self, leaf: Leaf, text: str) -> None:
         if leaf.names_file:
+            self.files.add(text)
             try:
-                check_readable(text)
+                self.contents[leaf.variable] = fingerprint(text)
             except ValueFileError as error:
                 self.blame(leaf.variable, str(error))
 
     def text(self, variable: str, from_file: str) -> str | None:
         """A setting's text, from its variable or from the file that the other variable names; None when not set."""
         self._known |= {variable, from_file} - {""}
+        if variable in self._unread or from_file in self._unread:
+            self.faulty.add(variable)
+            return None
         plain, path = self._values.get(variable, ""), self._values.get(from_file, "")
         if plain.strip() and path.strip():
             self.blame(variable, f"is set together with {from_file}", f"unset {variable} or {from_file}")
@@ -62,6 +73,7 @@ class Environment:
 
     def _text_of_file(self, variable: str, from_file: str, path: str) -> str | None:
         self._origin[variable] = from_file
+        self.files.add(path)
         try:
             self._texts[variable] = self._read_file(path)
         except ValueFileError as error:

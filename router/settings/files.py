@@ -1,5 +1,9 @@
 """Values that come from files: Kubernetes and Docker mount secrets that way."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 MAX_BYTES = 1 << 20
@@ -11,7 +15,8 @@ class ValueFileError(Exception):
 
 def read_value(path: str) -> str:
     """The file's text without one trailing newline. Raises ValueFileError."""
-    content = _read(Path(path), MAX_BYTES + 1)
+    with _opened(path) as file:
+        content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueFileError(f"the file {path} is larger than {MAX_BYTES // 1024} KiB, too large for a setting")
     try:
@@ -23,19 +28,22 @@ def read_value(path: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def check_readable(path: str) -> None:
-    """Make sure that a certificate or a key can be read, without reading it. Raises ValueFileError."""
-    _read(Path(path), 0)
+def fingerprint(path: str) -> str:
+    """A hash of the file's content, whatever it is; equal only for the same content. Raises ValueFileError."""
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, limit: int) -> bytes:
+@contextmanager
+def _opened(name: str) -> Iterator[BufferedReader]:
+    path = Path(name)
     try:
         if not path.exists():
             raise ValueFileError(f"there is no file {path}")
         if not path.is_file():  # opening a pipe would wait for its writer, perhaps for ever
             raise ValueFileError(f"{path} is not a regular file")
         with path.open("rb") as file:
-            return file.read(limit)
+            yield file
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise ValueFileError(f"the file {path} can't be read: {reason}") from error

@@ -1,6 +1,6 @@
 """Environment → Settings, or everything that is wrong with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from router.settings.address import Address, collide, parse_address
 from router.settings.environment import Environment, Tree
-from router.settings.faults import Fault, SettingsError, did_you_mean, nearest
+from router.settings.faults import Fault, did_you_mean, nearest
 from router.settings.files import read_value
 from router.settings.model import AdminSettings, AppSettings, Settings
 from router.settings.names import APPS, PREFIX, SINKS, app_prefix, join, leaves, sink_prefix
+from router.settings.sections import Sections
 from router.settings.sinks import check_sinks
 from router.settings.translate import report
 from sinks import registry
@@ -25,7 +26,17 @@ ROOT_SKIP = frozenset({"apps", "sinks"})
 
 def load(environ: Mapping[str, str], read_file: Callable[[str], str] = read_value) -> Settings:
     """The settings that these variables give; see `docs/settings.md`. Raises SettingsError with every fault at once."""
-    env = Environment(environ, read_file)
+    return read_sections(environ, read_file).settings()
+
+
+def read_sections(
+    environ: Mapping[str, str], read_file: Callable[[str], str] = read_value, unread: Collection[str] = ()
+) -> Sections:
+    """The same section by section, the faulty ones beside the good ones. Raises nothing.
+
+    unread: variables that are there, but whose values are not known; nothing is said of what only they would settle.
+    """
+    env = Environment(environ, read_file, unread)
     root, tree = _section(env, Settings, PREFIX, ROOT_SKIP)
     apps = _apps(env)
     sinks = _sinks(env)
@@ -35,9 +46,8 @@ def load(environ: Mapping[str, str], read_file: Callable[[str], str] = read_valu
     check_sinks(env, sinks)
     _check_addresses(env, tree, apps)
     env.faults.extend(filter(None, map(partial(_unknown, env), env.unknown())))
-    if env.faults or root is None:
-        raise SettingsError(sorted(env.faults))
-    return root.model_copy(update={"apps": apps, "sinks": sinks})
+    files, contents = frozenset(env.files), dict(env.contents)
+    return Sections(root, apps, sinks, sorted(env.faults), frozenset(env.faulty), files, contents)
 
 
 def _section(

@@ -41,6 +41,17 @@ class Leaf(NamedTuple):
         """Whether the value is the path of a file that must be there, such as a certificate."""
         return not self.from_file and mentions(self.field.annotation, Path)
 
+    @property
+    def credential(self) -> bool:
+        """Whether a new value is taken up while the router runs: secrets, certificates, and user names that come with them."""
+        return self.secret or self.names_file or self.path[-1].endswith("username")
+
+    def value(self, section: Any) -> Any:
+        """What the section has there; an optional section that isn't there has None."""
+        for name in self.path:
+            section = getattr(section, name, None)
+        return section
+
 
 def join(prefix: str, *names: str) -> str:
     """FER + listen → FER_LISTEN; FER_SINK + bus + type → FER_SINK__BUS__TYPE."""

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from router.settings.files import MAX_BYTES, ValueFileError, check_readable, read_value
+from router.settings.files import MAX_BYTES, ValueFileError, fingerprint, read_value
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         with pytest.raises(ValueFileError, match=f"(?i){reason}"):
             read_value(str(tmp_path / name))
         with pytest.raises(ValueFileError):
-            check_readable(str(tmp_path / name))
+            fingerprint(str(tmp_path / name))
 
 
 def test_check_takes_any_content(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"\xff" * 10)
-    check_readable(str(tmp_path / "f"))
+    fingerprint(str(tmp_path / "f"))
