@@ -1,8 +1,12 @@
 """TLS of the webhook port."""
 
 import ssl
+from contextlib import suppress
 
 from router.settings.model import TlsSettings
+
+_DATES = {9: "is not valid yet", 10: "has expired"}
+"""By OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
 class TlsError(ValueError):
@@ -25,6 +29,49 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
     except OSError as error:
         raise TlsError(_why(error, str(cert), str(key))) from error
     return context
+
+
+def fresh_context(settings: TlsSettings) -> ssl.SSLContext:
+    """A context that may take another one's place: a handshake with it was tried. Blocks on disk. Raises TlsError."""
+    context = server_context(settings)
+    if context is None:
+        raise TlsError("TLS: is off")
+    try:
+        _try_handshake(context, str(settings.cert_file))
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code in _DATES:
+            raise TlsError(f"TLS: the certificate in {settings.cert_file} {_DATES[error.verify_code]}") from error
+    return context
+
+
+class ServerTls:
+    """The context to listen with. Each handshake gets the newest certificate; connections there are keep theirs."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+        self._newest = context
+        context.sni_callback = self._choose
+
+    def use(self, context: ssl.SSLContext) -> None:
+        """From now on handshakes are made with this one's certificate."""
+        self._newest = context
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self._newest
+
+
+def _try_handshake(context: ssl.SSLContext, cert: str) -> None:
+    """One in memory, with a client that trusts this very certificate. Raises ssl.SSLCertVerificationError."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    trusting.load_verify_locations(cert)
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(down, up)
+    server = context.wrap_bio(up, down, server_side=True)
+    for side in (client, server, client, server, client):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
 
 
 def _why(error: OSError, cert: str, key: str) -> str:

@@ -1,6 +1,7 @@
 """The webhook: an HTTP request becomes a push, its reply a response. The hot path is `_push`."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -17,7 +18,7 @@ from router.ingress.intake import Intake
 from router.ingress.ordinary import Headers, read
 from router.ingress.replies import BUSY, ENCODED, LATE, METHOD, TOO_LARGE, UNKNOWN_PATH, Reply
 from router.ingress.server import HttpServer, ServerLimits
-from router.ingress.tls import server_context
+from router.ingress.tls import ServerTls, server_context
 from router.settings.address import parse_address
 from router.settings.model import AppSettings, Settings
 from router.telemetry import Telemetry, facts
@@ -50,10 +51,24 @@ class WebhookServer:
             clock,
         )
         self._server.ordinary = self._ordinary
+        self._tls: ServerTls | None = None
 
     async def start(self) -> list[str]:
         """Listen; returns the addresses as `host:port`. Raises ValueError (address, TLS files) and OSError."""
-        return await self._server.start(parse_address(self._settings.listen), server_context(self._settings.tls))
+        context = server_context(self._settings.tls)
+        self._tls = ServerTls(context) if context is not None else None
+        return await self._server.start(parse_address(self._settings.listen), context)
+
+    def use_keys(self, app: str, settings: AppSettings) -> None:
+        """Check the app's pushes against these keys and tokens, from the next one on."""
+        for path, (name, _) in self._paths.items():
+            if name == app:
+                self._paths[path] = (app, keyring(settings))
+
+    def use_certificate(self, context: ssl.SSLContext) -> None:
+        """Show new connections this context's certificate. For a server that was started with TLS."""
+        if self._tls is not None:
+            self._tls.use(context)
 
     def drain(self) -> None:
         """From now on every answer ends its connection; new ones are still accepted."""

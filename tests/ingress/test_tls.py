@@ -1,14 +1,16 @@
 """TLS of the webhook port."""
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
 
-from router.ingress.tls import TlsError, server_context
+from router.ingress.tls import TlsError, fresh_context, server_context
 from router.settings.model import TlsSettings
 from tests.doubles.commanded_journal import CommandedJournal
+from tests.doubles.raw_http import RawClient
 from tests.doubles.sending import good
 from tests.doubles.waiting import until
 from tests.doubles.webhooks import settings, webhook
@@ -18,11 +20,21 @@ CA = trustme.CA()
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    cert = CA.issue_cert("127.0.0.1")
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    return write(CA.issue_cert("127.0.0.1"), tmp_path)
+
+
+def write(cert: trustme.LeafCert, folder: Path) -> tuple[Path, Path]:
+    chain, key = folder / "chain.pem", folder / "key.pem"
     chain.write_bytes(b"".join(part.bytes() for part in cert.cert_chain_pems))
     key.write_bytes(cert.private_key_pem.bytes())
     return chain, key
+
+
+def certificate(client: RawClient) -> bytes:
+    """The one that the server showed, as DER."""
+    shown = client.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    assert isinstance(shown, bytes)
+    return shown
 
 
 def client_context(**options: ssl.TLSVersion) -> ssl.SSLContext:
@@ -103,3 +115,59 @@ def test_mistakes_are_told_in_words(files: tuple[Path, Path], tmp_path: Path) ->
     ):
         with pytest.raises(TlsError, match=words):
             server_context(TlsSettings(cert_file=cert_file, key_file=key_file))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_new_connections_see_the_new_certificate_and_open_ones_go_on(
+    files: tuple[Path, Path], tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    tls = TlsSettings(cert_file=files[0], key_file=files[1])
+    context = client_context(minimum_version=version, maximum_version=version)
+    async with webhook(settings(tls=tls)) as hook, hook.client(tls=context) as old:
+        assert (await old.push(good("e-1"))).status == 200
+        for number in range(2, 4):
+            write(CA.issue_cert("127.0.0.1"), tmp_path)
+            hook.server.use_certificate(fresh_context(tls))
+            async with hook.client(tls=context) as new:
+                assert (await new.push(good(f"e-{number}"))).status == 200
+                assert ssl.DER_cert_to_PEM_cert(certificate(new)) in tls_text(files[0])
+                assert certificate(new) != certificate(old)
+            assert (await old.push(good(f"o-{number}"))).status == 200
+
+
+def tls_text(path: Path) -> str:
+    return path.read_text()
+
+
+def test_a_certificate_to_take_up_must_be_valid_now(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    day = timedelta(days=1)
+    for begins, ends, words in (
+        (now - 2 * day, now - day, "chain.pem has expired"),
+        (now + day, now + 2 * day, "chain.pem is not valid yet"),
+    ):
+        chain, key = write(CA.issue_cert("127.0.0.1", not_before=begins, not_after=ends), tmp_path)
+        tls = TlsSettings(cert_file=chain, key_file=key)
+        assert server_context(tls) is not None, "a start with it is better than none"
+        with pytest.raises(TlsError, match=words):
+            fresh_context(tls)
+
+
+@pytest.mark.parametrize("key_type", list(trustme.KeyType))
+def test_a_certificate_of_any_kind_can_be_taken_up(tmp_path: Path, key_type: trustme.KeyType) -> None:
+    intermediate = CA.create_child_ca(key_type)
+    for issuer in (CA, intermediate):
+        cert = issuer.issue_cert("router.example", key_type=key_type)
+        chain, key = write(cert, tmp_path)
+        fresh_context(TlsSettings(cert_file=chain, key_file=key))
+        both = tmp_path / "both.pem"
+        both.write_bytes(key.read_bytes() + chain.read_bytes())
+        fresh_context(TlsSettings(cert_file=both, key_file=both))
+
+
+def test_halves_of_two_pairs_cannot_be_taken_up(files: tuple[Path, Path]) -> None:
+    files[1].write_bytes(CA.issue_cert("127.0.0.1").private_key_pem.bytes())
+    with pytest.raises(TlsError, match="does not belong"):
+        fresh_context(TlsSettings(cert_file=files[0], key_file=files[1]))
+    with pytest.raises(TlsError, match="off"):
+        fresh_context(TlsSettings())
