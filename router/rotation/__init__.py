@@ -1,0 +1,6 @@
+"""Keys, passwords and certificates that are taken up from changed files while the router runs."""
+
+from router.rotation.rotation import Rotation
+from router.rotation.takers import takers
+
+__all__ = ["Rotation", "takers"]
