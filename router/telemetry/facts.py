@@ -114,7 +114,6 @@ RELOAD_FAILED = Fact(
     "Changed files could not be used; what was read before stays in use.",
     "error",
     "reload_failures",
-    every_seconds=60,
 )
 
 # Lifecycle
