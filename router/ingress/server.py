@@ -11,7 +11,7 @@ from heapq import nsmallest
 from itertools import chain
 from operator import attrgetter
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from router.clock import Clock
 from router.ingress.connection import Connection
@@ -29,6 +29,7 @@ CROWD_SHARE = 64
 """Which part of all connections is ended at once when there are too many."""
 SHUTDOWN_SECONDS = 0.05
 """How long aiohttp may wait for a handler that is cut off; it takes 0 for ever."""
+VERSIONS = (HttpVersion11, HttpVersion10)
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 4096
 
@@ -219,6 +220,11 @@ class HttpServer:
         connection = self._connections.get(request.protocol)
         if connection is None:  # gone before its request was taken up: nobody hears this
             return web.Response(status=400)
+        if request.version not in VERSIONS:  # aiohttp would take it, and answer as if it spoke it
+            self.cut("http_version", "505")
+            response = web.Response(status=505)
+            response.force_close()
+            return response
         return await self._handler(request, connection)
 
     async def _sweep(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, seed, settings
 
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "100"))
 SEED = os.environ.get("HOSTILE_SEED")
 
 
