@@ -64,6 +64,7 @@ MAY_IMPORT = {
         "router.operations.contract",
         "router.settings",
         "router.telemetry",
+        "sinks.settings",
     ),
     "sinks": ("router.clock", "router.envelope", "router.feishu"),
 }

@@ -106,6 +106,11 @@ SINK_BUG = Fact("sink_raised", "deliver() raised instead of giving outcomes.", "
 
 # Operators
 OPERATED = Fact("operator_action", "An operator changed something through the admin port.", "info")
+ADMIN_SOCKET_MISSING = Fact(
+    "admin_socket_missing",
+    "The admin socket in the data directory could not be made; commands on this machine need the admin port.",
+    "warning",
+)
 RELOADED = Fact(
     "settings_reloaded", "Keys, passwords or certificates were read anew from their files.", "info", "reloads"
 )
