@@ -7,16 +7,24 @@ from typing import TypeVar
 
 import click
 
-from router.settings.envfile import merge, read_env_file
+from router.settings.envfile import EnvFile, faults_of, merge, scan_env_file
+from router.settings.faults import SettingsError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 _FILES = "feishu-event-router.env-files"
 
 
 def environ_of(ctx: click.Context) -> Mapping[str, str]:
-    """The variables in force: the process's own, over those of `--env-file`. Every command reads its settings from these."""
-    environ: Mapping[str, str] | None = ctx.find_root().obj
-    return os.environ if environ is None else environ
+    """The variables in force: the process's own, over those of `--env-file`. Every command reads its settings from these.
+
+    Raises SettingsError when something is wrong in a file: with all that is wrong, there and in the settings.
+    """
+    root = ctx.find_root()
+    environ: Mapping[str, str] = os.environ if root.obj is None else root.obj
+    faults = faults_of(root.meta.get(_FILES, ()), environ)
+    if faults:
+        raise SettingsError(faults)
+    return environ
 
 
 def env_file_option(decorated: Decorated) -> Decorated:
@@ -38,6 +46,6 @@ def _take(ctx: click.Context, _param: click.Parameter, paths: Sequence[Path]) ->
     if not paths or ctx.resilient_parsing:
         return
     root = ctx.find_root()
-    files: list[Path] = root.meta.setdefault(_FILES, [])
-    files += paths
-    root.obj = merge(map(read_env_file, files), os.environ)
+    files: list[EnvFile] = root.meta.setdefault(_FILES, [])
+    files += map(scan_env_file, paths)
+    root.obj = merge((file.values for file in files), os.environ)
