@@ -25,6 +25,10 @@ of one group or one sink don't allow *together* is checked, and shown, once each
 line break at its end doesn't count. A variable and its `_FILE` form together are a fault. Settings whose own name ends in
 `_FILE` (certificates and the like) are paths as they are and have no second form.
 
+**While it runs.** Secrets, certificates, and user names beside a password are taken up when the file that they come from
+changes: [operations](operations.md#rotate-secrets). Everything else, and what is set by a variable or an `--env-file`, takes a
+restart.
+
 **Empty.** A variable that is empty or holds only white space counts as not set.
 
 **Misspelt.** A name that begins with `FER_` and isn't on this page is a fault, so that no setting is lost to a typo. In
