@@ -15,6 +15,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 
 from router.clock import Clock
 from router.ingress.connection import Connection
+from router.ingress.descriptors import connections
 from router.ingress.handshakes import Door, Handshake, Handshakes, TlsSide
 from router.ingress.http_log import http_logger
 from router.ingress.plain import PlainHandler
@@ -61,6 +62,7 @@ class HttpServer:
         self.draining = False
         self._handler = handler
         self._limits = limits
+        self._most = limits.max_connections
         self._telemetry = telemetry
         self._clock = clock
         self._connections: dict[web.RequestHandler, Connection] = {}
@@ -74,6 +76,9 @@ class HttpServer:
     async def start(self, address: Address, tls: ssl.SSLContext | None = None) -> list[str]:
         """Listen; returns the addresses as `host:port`. Raises OSError when the address can't be had."""
         loop = asyncio.get_running_loop()
+        self._most = connections(self._limits.max_connections)
+        if self._most < self._limits.max_connections:
+            self._telemetry.emit(facts.FEW_DESCRIPTORS, server=self.name, connections=self._most)
         self._http = web.Server(self._handle)
         self._protocol = partial(
             PlainHandler,
@@ -197,9 +202,9 @@ class HttpServer:
 
         So a crowd of idle or dripping peers can't keep Feishu out. Some go at once, lest each newcomer costs a search.
         """
-        if self.open_connections < self._limits.max_connections:
+        if self.open_connections < self._most:
             return True
-        some = max(1, self._limits.max_connections // CROWD_SHARE)
+        some = max(1, self._most // CROWD_SHARE)
         waiting = (each for each in self._connections.values() if each.waiting)
         everyone: Iterable[Connection | Handshake] = chain(waiting, self._handshakes or ())
         crowd = nsmallest(some, everyone, key=attrgetter("since"))

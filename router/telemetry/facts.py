@@ -34,6 +34,9 @@ QUARANTINED = Fact(
     "quarantined",
     ("app", "reason"),
 )
+FEW_DESCRIPTORS = Fact(
+    "few_descriptors", "The limit of open files (ulimit -n) allows fewer connections than MAX_CONNECTIONS.", "warning"
+)
 STORED = Fact("event_stored", "Events made durable.", "debug", "stored", ("app",))
 DUPLICATE = Fact("event_duplicate", "Copies of events that were already stored.", "debug", "duplicates", ("app",))
 RECREATED = Fact(
