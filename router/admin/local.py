@@ -8,7 +8,6 @@ from pathlib import Path
 
 from router.ingress.connection import Connection
 
-NAME = "admin.sock"
 PATH_MAX = 100
 """What a socket's address can hold, and a little less."""
 

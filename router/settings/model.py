@@ -180,3 +180,8 @@ class Settings(Section):
     def journal_file(self) -> Path:
         """The journal's database; its other files stand beside it."""
         return self.data_dir / "journal.db"
+
+    @property
+    def admin_socket(self) -> Path:
+        """Where whoever may read the data directory reaches the admin API, without a token."""
+        return self.data_dir / "admin.sock"
