@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import ssl
 from contextlib import suppress
 
 import aiohttp
@@ -15,7 +16,6 @@ from sinks.http.excerpt import READ_BYTES, Excerpt, secrets_of
 from sinks.http.failures import CAUGHT, failure
 from sinks.http.settings import HttpSettings
 from sinks.http.signature import sign, webhook_id
-from sinks.http.tls import Certificates
 from sinks.http.values import parse_key, shown_url
 
 DRAIN_BYTES = 65536
@@ -27,9 +27,8 @@ _BUFFER_BYTES = 8192
 class Client:
     """A session and everything that stays the same from request to request."""
 
-    def __init__(self, settings: HttpSettings, certificates: Certificates, clock: Clock) -> None:
+    def __init__(self, settings: HttpSettings, tls: ssl.SSLContext, clock: Clock) -> None:
         self._settings = settings
-        self._certificates = certificates
         self._clock = clock
         self._url = settings.url.get_secret_value()
         self._headers = _fixed_headers(settings)
@@ -38,7 +37,7 @@ class Client:
         self._excerpt = Excerpt(secrets_of(settings))
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=settings.connections, keepalive_timeout=settings.keepalive_seconds, ssl=certificates.context
+                limit=settings.connections, keepalive_timeout=settings.keepalive_seconds, ssl=tls
             ),
             timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds, connect=settings.connect_timeout_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -54,7 +53,6 @@ class Client:
 
     async def post(self, encoded: Encoded, ids: list[str]) -> Answer:
         """Send the events `ids`. Raises nothing but cancellation."""
-        await self._certificates.refresh()
         if self._session.closed:
             return Answer(Unavailable("not_open", "the sink was closed meanwhile"))
         headers = self._headers | encoded.headers | self._signed(encoded.body, ids)

@@ -43,12 +43,12 @@ class HttpSink:
     async def open(self) -> None:
         """Read certificates, connect once and hang up; no request is made. Raises SinkNotReadyError."""
         from sinks.http.client import Client  # noqa: PLC0415 - loads aiohttp's client
-        from sinks.http.tls import Certificates, reach  # noqa: PLC0415
+        from sinks.http.tls import context, reach  # noqa: PLC0415
 
         await self.close()
-        certificates = await asyncio.to_thread(Certificates, self._settings, self._clock)
-        await reach(self._settings, certificates.context)
-        self._client = Client(self._settings, certificates, self._clock)
+        tls = await asyncio.to_thread(context, self._settings)
+        await reach(self._settings, tls)
+        self._client = Client(self._settings, tls, self._clock)
 
     async def deliver(self, batch: Sequence[Envelope]) -> Sequence[Outcome]:
         """One request for the batch in format batch, else one for each envelope."""

@@ -7,12 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from router.clock import Clock
 from sinks.contract import SinkNotReadyError
 from sinks.http.failures import certificate_text
 from sinks.http.settings import HttpSettings
-
-LOOK_SECONDS = 60.0
 
 
 def context(settings: HttpSettings) -> ssl.SSLContext:
@@ -43,40 +40,6 @@ def _load(made: ssl.SSLContext, settings: HttpSettings) -> None:
             raise SinkNotReadyError(
                 f"{files} are no certificate and key (PEM, key not encrypted) that belong together"
             ) from None
-
-
-class Certificates:
-    """The TLS context of a sink, renewed when its files change: client certificates may live for a day only."""
-
-    def __init__(self, settings: HttpSettings, clock: Clock) -> None:
-        """Blocks on disk. Raises SinkNotReadyError that names the file."""
-        self._settings = settings
-        self._clock = clock
-        self._files = [path for path in (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file) if path]
-        self._seen = self._state()
-        self._looked = clock.monotonic()
-        self.context = context(settings)
-
-    async def refresh(self) -> None:
-        """Look at the files, at most once in `LOOK_SECONDS`. What can't be read or doesn't fit changes nothing."""
-        now = self._clock.monotonic()
-        if not self._files or now - self._looked < LOOK_SECONDS:
-            return
-        self._looked = now
-        with suppress(OSError, SinkNotReadyError):
-            state = await asyncio.to_thread(self._state)
-            if state != self._seen:
-                await asyncio.to_thread(context, self._settings)
-                # On the loop's thread: OpenSSL's contexts must not change while another thread uses them.
-                _load(self.context, self._settings)
-                self._seen = state
-
-    def _state(self) -> list[tuple[int, int, int]]:
-        try:
-            found = [path.stat() for path in self._files]
-        except OSError:
-            return []
-        return [(stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in found]
 
 
 async def reach(settings: HttpSettings, tls: ssl.SSLContext) -> None:

@@ -13,7 +13,7 @@ from sinks.contract import DELIVERED, Outcome, Rejected, Retry, Unavailable
 from sinks.http.client import DRAIN_BYTES, Client
 from sinks.http.encode import structured
 from sinks.http.settings import HttpSettings
-from sinks.http.tls import Certificates
+from sinks.http.tls import context
 from tests.doubles.receiver import (
     Behaviour,
     Receiver,
@@ -220,7 +220,7 @@ async def test_a_receiver_that_listens_no_more(open_sink: OpenSink, receiver: Re
 
 async def test_a_client_that_was_closed_is_unavailable(receiver: Receiver) -> None:
     settings = HttpSettings.model_validate({"type": "http", "url": receiver.url})
-    client = Client(settings, Certificates(settings, SystemClock()), SystemClock())
+    client = Client(settings, context(settings), SystemClock())
     await client.close()
     answer = await client.post(structured(envelope()), ["e1"])
     assert isinstance(answer.outcome, Unavailable)

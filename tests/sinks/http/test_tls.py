@@ -17,10 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 from sinks.contract import DELIVERED, SinkNotReadyError, Unavailable
 from sinks.http.settings import HttpSettings
 from sinks.http.sink import HttpSink
-from sinks.http.tls import LOOK_SECONDS
 from tests.doubles.proxy import ForwardProxy
 from tests.doubles.receiver import Receiver, raw_server
-from tests.doubles.stepped import SteppedClock
 from tests.sinks.http.conftest import OpenSink
 from tests.sinks.http.samples import envelope
 
@@ -120,33 +118,6 @@ async def test_client_certificates(open_sink: OpenSink, files: Path) -> None:
         [outcome] = await without.deliver([envelope()])
         assert isinstance(outcome, Unavailable)
         assert len(receiver.requests) == 1
-
-
-async def test_renewed_client_certificates_are_used_without_a_restart(files: Path, tmp_path: Path) -> None:
-    """The receiver changes to another CA for its clients; the files follow, first half written, then whole."""
-    clock = SteppedClock()
-    old, new = CA.issue_cert("client@example.org"), OTHER_CA.issue_cert("client@example.org")
-    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
-    old.cert_chain_pems[0].write_to_path(str(certificate))
-    old.private_key_pem.write_to_path(str(key))
-    async with Receiver(server_tls(client_ca=CA)) as receiver:
-        paths = {"tls_ca_file": files / "ca.pem", "tls_cert_file": certificate, "tls_key_file": key}
-        sink = HttpSink(HttpSettings.model_validate({"type": "http", "url": receiver.url} | paths), clock)
-        await sink.open()
-        assert await sink.deliver([envelope()]) == [DELIVERED]
-        new.cert_chain_pems[0].write_to_path(str(certificate))
-        clock.now += LOOK_SECONDS
-        await receiver.stop()
-        await receiver.start()
-        assert await sink.deliver([envelope()]) == [DELIVERED], "half of the new pair displaced the old one"
-        await receiver.stop()
-        receiver.tls = server_tls(client_ca=OTHER_CA)
-        await receiver.start()
-        new.private_key_pem.write_to_path(str(key))
-        assert isinstance((await sink.deliver([envelope()]))[0], Unavailable)
-        clock.now += LOOK_SECONDS
-        assert await sink.deliver([envelope()]) == [DELIVERED]
-        await sink.close()
 
 
 @pytest.mark.parametrize(
