@@ -4,8 +4,10 @@ import fcntl
 import os
 import sqlite3
 import struct
+import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from router.journal import schema
 from router.journal.ballast import ballast_path
@@ -139,6 +141,58 @@ def check_header(path: Path) -> None:
     size = struct.unpack(">H", head[16:18])[0]
     if application == schema.APPLICATION_ID and size != schema.PAGE_SIZE:
         raise damaged(path, f"its page size is {size}")
+
+
+_LOG_HEADER, _FRAME_HEADER = struct.Struct(">8I"), struct.Struct(">6I")
+_LOG_MAGIC = {0x377F0682: "little", 0x377F0683: "big"}
+_FRAME_SIZE = _FRAME_HEADER.size + schema.PAGE_SIZE
+
+
+def check_log(path: Path) -> None:
+    """Look at the log that a crash has left, before SQLite does. Raises JournalOpenError, OSError.
+
+    SQLite takes the log to end at the first frame whose checksum is wrong. That is right for what was being written when
+    the power went, and loses commits without a word when the frame has been damaged since. A commit is synced before the
+    next one is written, so a whole frame of a later commit tells the two apart. Source: sqlite.org/fileformat2, section 4.
+    """
+    log = path.with_name(path.name + "-wal")
+    if not log.exists() or log.stat().st_size < _LOG_HEADER.size + _FRAME_SIZE:
+        return
+    if path.stat().st_size == 0:
+        raise damaged(path, "it is empty, its log is not")
+    with log.open("rb") as file:
+        lost = _commits_after_damage(file)
+    if lost:
+        raise damaged(path, f"its log is broken before its end, {lost} or more commits are unreadable")
+
+
+def _commits_after_damage(file: IO[bytes]) -> int:
+    """How many commits of the log, at least, were synced and lie at or behind the first thing in it that is not whole."""
+    header = file.read(_LOG_HEADER.size)
+    magic, _, _, _, *salts, first, second = _LOG_HEADER.unpack(header)
+    order, chain, known = _LOG_MAGIC.get(magic, sys.byteorder), (first, second), salts
+    sound = magic in _LOG_MAGIC and _checksum(order, header[:24], (0, 0)) == chain
+    broken = not sound
+    ends, lost = int(broken), 0  # the header is synced before any frame is written
+    while len(frame := file.read(_FRAME_SIZE)) == _FRAME_SIZE:
+        _, size, *found, first, second = _FRAME_HEADER.unpack_from(frame)
+        ours = found == known
+        whole = ours and _checksum(order, frame[24:], _checksum(order, frame[:8], chain)) == (first, second)
+        lost = ends if broken and whole else lost
+        broken = broken or not whole
+        ends += broken and ours and size > 0
+        chain, known = (first, second), salts if sound else found
+    return lost
+
+
+def _checksum(order: str, data: bytes, start: tuple[int, int]) -> tuple[int, int]:
+    """SQLite's, over pairs of words."""
+    first, second = start
+    words = iter(struct.unpack(f"{'<' if order == 'little' else '>'}{len(data) // 4}I", data))
+    for one, other in zip(words, words, strict=True):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + other + first) & 0xFFFFFFFF
+    return first, second
 
 
 def check_whole(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> None:

@@ -27,6 +27,8 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, bool]:
         guard.check_header(path)
         log = path.with_name(path.name + "-wal")
         unclean = log.exists() and log.stat().st_size > 0
+        if unclean:
+            guard.check_log(path)
     except OSError as error:
         raise JournalOpenError(f"can't open {path}: {error.strerror}") from error
     try:

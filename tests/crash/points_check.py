@@ -1,13 +1,15 @@
 """A fresh start on what a crash left, and whether it holds what it has to."""
 
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from router.journal.contract import INGRESS, Verdict
+from router.journal.contract import INGRESS, Record, Verdict
 from router.journal.sqlite import SqliteJournal
 from tests.crash.points_child import LIMITS
+from tests.crash.points_letters import letters_of
 from tests.crash.points_story import KEYS, LANES, SCOPE, Append, Cursor, Quarantine, Story, event, letter, push
 from tests.journal.books import make_journal
 
@@ -66,10 +68,10 @@ async def _check_lanes(journal: SqliteJournal, story: Story, heard: Heard) -> li
 
 
 async def _cursor(journal: SqliteJournal, lane: str) -> Cursor:
-    letters = await journal.dead_letters(lane, 100_000)
+    letters = await letters_of(journal, lane)
     for found in letters:
         assert found.position is not None
-        assert replace(found, id=0) == letter(lane, found.position)
+        assert found == letter(lane, found.position)
     dead = frozenset(found.position for found in letters if found.position is not None)
     assert len(dead) == len(letters), f"lane {lane} has a dead letter twice"
     state = next((state for state in await journal.lanes() if state.name == lane), None)
@@ -100,7 +102,7 @@ async def _check_events(journal: SqliteJournal, story: Story, heard: Heard, curs
     return journal.head
 
 
-async def _all(journal: SqliteJournal):  # type: ignore[no-untyped-def]
+async def _all(journal: SqliteJournal) -> AsyncIterator[Record]:
     after = 0
     while records := await journal.read(after, 1000, MANY):
         for record in records:
@@ -110,7 +112,7 @@ async def _all(journal: SqliteJournal):  # type: ignore[no-untyped-def]
 
 async def _check_pushes(journal: SqliteJournal, story: Story, heard: Heard) -> None:
     least, most = heard.bounds([index for index, step in story.steps() if isinstance(step, Quarantine)])
-    kept = [replace(found, id=0) for found in await journal.dead_letters(INGRESS, 100_000)]
+    kept = await letters_of(journal, INGRESS)
     assert least <= len(kept) <= most
     assert kept == [push(number) for number in range(1, len(kept) + 1)]
 
