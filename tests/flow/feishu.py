@@ -38,6 +38,7 @@ class Feishu:
     url: str
     subjects: int = 16
     pause: float = 0.0
+    key: str = KEY
     answered: dict[str, list[str]] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
     slowest: float = 0.0
@@ -77,7 +78,7 @@ class Feishu:
                 await asyncio.sleep(self.pause)
 
     async def _push(self, session: aiohttp.ClientSession, push: dict[str, Any]) -> bool:
-        body, headers = build(push, KEY, time.time())
+        body, headers = build(push, self.key, time.time())
         begun = time.monotonic()
         try:
             async with session.post(self.url, data=body, headers=headers) as answer:
