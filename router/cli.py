@@ -17,6 +17,10 @@ COMMANDS = {
     "run": "Take events in and bring them to the sinks. Runs until SIGTERM or Ctrl-C.",
     "check": "Say whether the settings are good, and what they amount to.",
     "send": "Push sample events at a running router, the way Feishu does.",
+    "sinks": "How each sink is. Pause one, let it go on, forget one that is no more.",
+    "dead-letters": "What sinks didn't get: list it, look at it, give it back, delete it, take it away.",
+    "replay": "Send stored events to a sink again.",
+    "replays": "Replays of stored events: how far they are; stop one.",
     "completion": "Print the script for Tab completion in bash, zsh or fish.",
 }
 
@@ -104,6 +108,10 @@ def cli() -> None:
     Are the settings good? Does every sink answer?
       feishu-event-router check
       feishu-event-router check --env-file prod.env --connect
+    A bad night: who is behind, what did not arrive, give it back
+      feishu-event-router sinks list
+      feishu-event-router dead-letters list
+      feishu-event-router dead-letters replay --sink iam
     What is it doing?
       curl http://127.0.0.1:9464/readyz       is it taking events in
       curl http://127.0.0.1:9464/metrics      lag, state and failures of each sink
