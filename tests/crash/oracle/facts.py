@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.crash.oracle.events import content
-from tests.crash.oracle.plan import Plan
+from tests.crash.oracle.plan import Fault, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,17 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a router process. how: kill, drained, failed; busy: sinks that were not done at the drain's deadline."""
+    """The end of a router process that began at `since`.
+
+    how: kill, drained, failed; busy: sinks that were not done at the drain's deadline; injected: the fault it ran under.
+    """
 
     at: float
     how: str
     code: int
     busy: frozenset[str] = frozenset()
+    since: float = 0.0
+    injected: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Supervised:
         self._ended_by = ""
         self._since = time.time()
         self._ready = asyncio.Event()
-        self._injected = False
+        self._injected: Fault | None = None
         self._log_read = 0
         self._watcher: asyncio.Task[None] | None = None
 
@@ -89,8 +89,8 @@ class Supervised:
         self._ended_by = ""
         self._ready.clear()
         self._since = time.time()
-        self._injected = bool(self._syncs)
-        self.program.prefix = _injecting(self._syncs[0]) if self._syncs else ()
+        self._injected = self._syncs[0] if self._syncs else None
+        self.program.prefix = _injecting(self._injected) if self._injected else ()
         self._process = self.program.launch()
 
     async def _watch(self) -> None:
@@ -120,7 +120,7 @@ class Supervised:
     def _buried(self, process: "subprocess.Popen[bytes]") -> None:
         code = process.returncode
         how = self._ended_by or "failed"
-        self.deaths.append(Death(time.time(), how, code, self._laggards()))
+        self.deaths.append(Death(time.time(), how, code, self._laggards(), self._since, self._injected))
         if self._injected:
             if how == "failed" and self._syncs:
                 self._syncs.pop(0)
