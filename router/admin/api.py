@@ -49,7 +49,7 @@ class Note(Protocol):
 
 
 class Route(NamedTuple):
-    """One question: its method, its path behind the prefix ({name} stands for any part), and what answers it."""
+    """One question: its method, its path behind the prefix ({name} stands for any part, {id} for digits), and what answers it."""
 
     method: str
     path: str
@@ -57,12 +57,12 @@ class Route(NamedTuple):
     help: str
 
     def part(self, path: str) -> str | None:
-        """What stands for {name} ("" when there is none); None when the path is another one."""
+        """What stands for {name} or {id} ("" when there is none); None when the path is another one."""
         mine, theirs = (PREFIX + self.path).split("/"), path.split("/")
         if len(mine) != len(theirs):
             return None
         named = [(m, t) for m, t in zip(mine, theirs, strict=True) if m != t]
-        if any(not m.startswith("{") or not t for m, t in named):
+        if any(not m.startswith("{") or not t or (m == "{id}" and not t.isdigit()) for m, t in named):
             return None
         return named[0][1] if named else ""
 

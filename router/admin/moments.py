@@ -1,11 +1,15 @@
 """Times as operators write and read them: `2h` is two hours ago; else RFC 3339, UTC when it doesn't say."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sinks.settings import parse_seconds
 
 EXPECTED = "expected how long ago, such as 30m, 2h or 1d12h, or a time such as 2026-01-31T08:00:00Z"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, the last one that can be written out."""
 
 
 def moment(text: str, now_ms: int) -> int:
@@ -19,7 +23,8 @@ def moment(text: str, now_ms: int) -> int:
 
 def stamp(ms: int) -> str:
     """Unix milliseconds → RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment_ = _EPOCH + timedelta(milliseconds=min(ms, _LAST_MS))
+    return moment_.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def span(seconds: float) -> str:
@@ -44,6 +49,6 @@ def _written_out(text: str) -> int:
         read = datetime.fromisoformat(text)
         if read.tzinfo is None:
             read = read.replace(tzinfo=UTC)
-        return round(read.timestamp() * 1000)
+        return (read - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         raise ValueError(EXPECTED) from None
