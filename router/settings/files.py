@@ -1,12 +1,11 @@
 """Values that come from files: Kubernetes and Docker mount secrets that way."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
 
 MAX_BYTES = 1 << 20
+MAX_NAMED_BYTES = 16 << 20
+"""Of files that settings only name: all certificates that a system trusts are a quarter of a MiB."""
 
 
 class ValueFileError(Exception):
@@ -15,12 +14,8 @@ class ValueFileError(Exception):
 
 def read_value(path: str) -> str:
     """The file's text without one trailing newline. Raises ValueFileError."""
-    with _opened(path) as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueFileError(f"the file {path} is larger than {MAX_BYTES // 1024} KiB, too large for a setting")
     try:
-        text = content.decode()
+        text = _read(path, MAX_BYTES).decode()
     except UnicodeDecodeError:
         raise ValueFileError(f"the file {path} is not UTF-8 text") from None
     if not text.strip():
@@ -30,12 +25,10 @@ def read_value(path: str) -> str:
 
 def fingerprint(path: str) -> str:
     """A hash of the file's content, whatever it is; equal only for the same content. Raises ValueFileError."""
-    with _opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(_read(path, MAX_NAMED_BYTES)).hexdigest()
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BufferedReader]:
+def _read(name: str, limit: int) -> bytes:
     path = Path(name)
     try:
         if not path.exists():
@@ -43,7 +36,10 @@ def _opened(name: str) -> Iterator[BufferedReader]:
         if not path.is_file():  # opening a pipe would wait for its writer, perhaps for ever
             raise ValueFileError(f"{path} is not a regular file")
         with path.open("rb") as file:
-            yield file
+            content = file.read(limit + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise ValueFileError(f"the file {path} can't be read: {reason}") from error
+    if len(content) > limit:
+        raise ValueFileError(f"the file {path} is larger than {limit // 1024} KiB, too large for a setting")
+    return content

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from router.settings.files import MAX_BYTES, ValueFileError, fingerprint, read_value
+from router.settings.files import MAX_BYTES, MAX_NAMED_BYTES, ValueFileError, fingerprint, read_value
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,22 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             fingerprint(str(tmp_path / name))
 
 
-def test_check_takes_any_content(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"\xff" * 10)
-    fingerprint(str(tmp_path / "f"))
+def test_a_fingerprint_tells_any_contents_apart(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    seen = set()
+    for content in (b"", b"\n", b"\xff" * 10, b"\xff" * (2 << 20)):
+        path.write_bytes(content)
+        seen.add(fingerprint(str(path)))
+        assert fingerprint(str(path)) in seen
+    assert len(seen) == 4
+
+
+def test_what_is_watched_has_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    with path.open("wb") as file:
+        file.truncate(MAX_NAMED_BYTES)
+    fingerprint(str(path))
+    with path.open("ab") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueFileError, match="too large"):
+        fingerprint(str(path))
