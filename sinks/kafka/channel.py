@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from router.envelope import Envelope
 from sinks.contract import DELIVERED, FOLLOWS, Outcome, Rejected, Retry
@@ -128,7 +129,11 @@ class Channel:
                 break
             batch.append(item)
         builder.close()
-        answer = await producer.send_batch(builder, self._topic, partition=self._partition)
+        try:
+            answer = await producer.send_batch(builder, self._topic, partition=self._partition)
+        except KafkaError:  # its sender has died: it never takes anything again
+            self._producers.retire(producer)
+            raise
         answer.add_done_callback(_seen)
         self._open = _Sent(batch, producer, answer)
         await asyncio.wait({answer})

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from sinks.contract import SinkNotReadyError
 from sinks.kafka.errors import describe
@@ -49,40 +50,43 @@ def _no_password() -> str:
     raise OSError("the key is encrypted, a key without password is needed")
 
 
-async def fault(settings: KafkaSettings, shared: dict[str, Any]) -> BaseException | None:
-    """None when some broker lets us in; else why the first one doesn't. Within the request timeout.
+async def metadata(settings: KafkaSettings, shared: dict[str, Any], topics: Sequence[str] = ()) -> Any:
+    """What the first bootstrap server that lets us in says of the cluster and of those topics. Within the request timeout.
 
-    aiokafka's clients hide the reason ("Unable to bootstrap"); its bare connection raises it.
+    Raises ConnectError: why the first one that doesn't let us in does so. aiokafka's clients hide that ("Unable to
+    bootstrap"); its bare connection raises it.
     """
     addresses = [match for server in settings.bootstrap_servers if (match := SERVER.fullmatch(server))]
-    tries = [asyncio.create_task(_try(match[1].strip("[]"), int(match[2]), shared)) for match in addresses]
+    request = MetadataRequest(list(topics), allow_auto_topic_creation=False)
+    tries = [asyncio.create_task(_ask(match[1].strip("[]"), int(match[2]), shared, request)) for match in addresses]
     try:
-        return await _first_in(tries, settings.request_timeout_seconds)
+        async with asyncio.timeout(settings.request_timeout_seconds):
+            return await _first(tries)
+    except TimeoutError:
+        errors = [task.exception() for task in tries if task.done() and not task.cancelled()]
+        raise next(filter(None, errors), TimeoutError()) from None
     finally:
         for task in tries:
             task.cancel()
         await asyncio.gather(*tries, return_exceptions=True)
 
 
-async def _first_in(tries: Sequence[asyncio.Task[None]], seconds: float) -> BaseException | None:
+async def _first(tries: Sequence[asyncio.Task[Any]]) -> Any:
     first_error: BaseException | None = None
-    try:
-        async with asyncio.timeout(seconds):
-            for attempt in asyncio.as_completed(tries):
-                try:
-                    await attempt
-                except ConnectError as error:
-                    first_error = first_error or error
-                else:
-                    return None
-    except TimeoutError as error:
-        return first_error or error
-    return first_error
+    for attempt in asyncio.as_completed(tries):
+        try:
+            return await attempt
+        except ConnectError as error:
+            first_error = first_error or error
+    raise first_error or AssertionError("settings without bootstrap servers")
 
 
-async def _try(host: str, port: int, shared: dict[str, Any]) -> None:
+async def _ask(host: str, port: int, shared: dict[str, Any], request: MetadataRequest) -> Any:
     connection = await create_conn(host, port, **shared)
-    connection.close()
+    try:
+        return await connection.send(request)
+    finally:
+        connection.close()
 
 
 def not_ready(settings: KafkaSettings, error: BaseException) -> SinkNotReadyError:

@@ -11,7 +11,7 @@ from sinks.contract import FOLLOWS, Delivered, Outcome, Unavailable
 from sinks.kafka import connect
 from sinks.kafka.channel import Channel, Item
 from sinks.kafka.encode import ENCODERS, key_of
-from sinks.kafka.errors import describe, outcome
+from sinks.kafka.errors import cluster_reason, describe, outcome
 from sinks.kafka.partition import key_hash
 from sinks.kafka.producer import Producers
 from sinks.kafka.settings import KafkaSettings
@@ -33,10 +33,8 @@ class Delivery:
 
     async def start(self) -> None:
         """Connect, and take a producer id. Raises SinkNotReadyError with the real reason."""
-        fault = await connect.fault(self._settings, self._shared)
-        if fault is not None:
-            raise connect.not_ready(self._settings, fault) from fault
         try:
+            await connect.metadata(self._settings, self._shared)
             await self._producers.current()
         except connect.ConnectError as error:
             raise connect.not_ready(self._settings, error) from error
@@ -52,8 +50,8 @@ class Delivery:
                 async with asyncio.TaskGroup() as group:
                     for name, indices in topics.items():
                         group.create_task(self._to_topic(name, indices, batch, outcomes))
-        if None in outcomes:
-            await self._explain_silence(topics, outcomes)
+        if any(each is None or (isinstance(each, Unavailable) and not each.scope) for each in outcomes):
+            await self._look_around(topics, outcomes)
         return self._in_order(batch, outcomes, topics)
 
     async def _to_topic(
@@ -96,15 +94,22 @@ class Delivery:
         for index in indices:
             outcomes[index] = outcomes[index] or result
 
-    async def _explain_silence(self, topics: dict[str, list[int]], outcomes: list[Outcome | None]) -> None:
-        """No answer came in time for some events: the whole cluster's fault if it lets nobody in, else their topic's."""
-        error = await connect.fault(self._settings, self._shared)
+    async def _look_around(self, topics: dict[str, list[int]], outcomes: list[Outcome | None]) -> None:
+        """Ask the bootstrap servers anew: the brokers that the producers know may all be gone, others in their place.
+
+        No answer in time for some events: the whole cluster's fault if it lets nobody in, else their topic's.
+        """
+        error: BaseException | None = None
+        try:
+            self._producers.learn(await connect.metadata(self._settings, self._shared, self._producers.topics()))
+        except connect.ConnectError as raised:
+            error = raised
         for name, indices in topics.items():
             waited = f"no answer in time (topic {name})"
             if error is None:
                 result = Unavailable("timeout", waited, scope=name)
             else:
-                result = Unavailable("connection", f"{waited}: {describe(error)}")
+                result = Unavailable(cluster_reason(error), f"{waited}: {describe(error)}")
             for index in indices:
                 outcomes[index] = outcomes[index] or result
 

@@ -72,12 +72,24 @@ def outcome(error: BaseException, topic: str) -> Outcome:
     return Retry("kafka", detail)
 
 
+def cluster_reason(error: BaseException) -> str:
+    """Why the cluster lets nobody in, for metrics."""
+    return _reason(CLUSTER, _cause(error)) or "connection"
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What broke a connection, where that is known: a certificate refused in TLS 1.3 is told only afterwards."""
+    cause = error.__cause__
+    return cause if isinstance(error, kafka.KafkaConnectionError) and isinstance(cause, ssl.SSLError) else error
+
+
 def _reason(table: "dict[type[BaseException], str]", error: BaseException) -> str | None:
     return next((reason for kind, reason in table.items() if isinstance(error, kind)), None)
 
 
 def describe(error: BaseException) -> str:
     """One line for people. Nothing secret is in any of aiokafka's errors; a password never is."""
+    error = _cause(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the broker's certificate is not trusted: {error.verify_message} (TLS_CA_FILE?)"
     if isinstance(error, ssl.SSLError):

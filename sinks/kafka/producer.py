@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -56,6 +57,7 @@ class Producers:
             metadata_max_age_ms=60_000,
             **self._shared,
         )
+        _keep_sent(producer._message_accumulator)  # noqa: SLF001 - there is no public way
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):
                 await producer.start()
@@ -75,7 +77,22 @@ class Producers:
 
     def alive(self, producer: AIOKafkaProducer) -> bool:
         """Whether it was not stopped yet."""
-        return producer is self._current or producer in self._retired.values()
+        return producer in self._all()
+
+    def topics(self) -> list[str]:
+        """The topics that any of them knows."""
+        return sorted({topic for producer in self._all() for topic in producer.client.cluster.topics()})
+
+    def learn(self, metadata: Any) -> None:
+        """Tell all of them where brokers, topics and leaders are: aiokafka asks only the brokers that it knows already.
+
+        They go on with the numbers that they gave their batches, wherever the brokers are now, so nothing is copied.
+        """
+        for producer in self._all():
+            producer.client.cluster.update_metadata(metadata)
+
+    def _all(self) -> list[AIOKafkaProducer]:
+        return [*self._retired.values(), *([self._current] if self._current is not None else [])]
 
     async def close(self) -> None:
         """Stop all of them within bounds; what isn't acknowledged then is given up. For good."""
@@ -94,6 +111,24 @@ class Producers:
         await asyncio.gather(*(halt(producer, 0) for producer in retired.values()))
         if current is not None:
             await halt(current, STOP_SECONDS)
+
+
+def _keep_sent(accumulator: Any) -> None:
+    """Have no batch given up that may have been written.
+
+    aiokafka fails a batch that is older than the request timeout while its partition has no leader, also one that was
+    sent and whose answer got lost: sent again by a new producer, it would be there twice. A partition without a leader
+    (-1) will have one again. One that isn't known (None) is gone with all that was in it.
+    """
+    drain, seconds = accumulator.drain_by_nodes, accumulator._batch_ttl  # noqa: SLF001 - there is no public way
+
+    def drain_by_nodes(*args: Any, **kwargs: Any) -> Any:
+        for partition, (first, *_) in accumulator._batches.items():  # noqa: SLF001
+            leaderless = accumulator._cluster.leader_for_partition(partition) == -1  # noqa: SLF001
+            first._ttl = math.inf if leaderless and first.retry_count else seconds  # noqa: SLF001
+        return drain(*args, **kwargs)
+
+    accumulator.drain_by_nodes = drain_by_nodes
 
 
 async def _stop_when_idle(producer: AIOKafkaProducer) -> None:

@@ -119,13 +119,15 @@ async def _exists(producer: AIOKafkaProducer, name: str) -> bool:
 
 
 async def _max_message_bytes(producer: AIOKafkaProducer, name: str) -> int:
-    answer = await _ask(
-        producer, DescribeConfigsRequest([(TOPIC_RESOURCE, name, ["max.message.bytes"])], include_synonyms=False)
-    )
-    for code, _, _, _, entries, *_ in answer.resources:
-        for entry in entries if code == 0 else ():
-            return int(entry[1])
-    return DEFAULT_MAX_BYTES
+    request = DescribeConfigsRequest([(TOPIC_RESOURCE, name, ["max.message.bytes"])], include_synonyms=False)
+    while True:
+        answer = await _ask(producer, request)
+        for code, _, _, _, entries, *_ in answer.resources:
+            for entry in entries if code == 0 else ():
+                return int(entry[1])
+        if all(code != UnknownTopicOrPartitionError.errno for code, *_ in answer.resources):
+            return DEFAULT_MAX_BYTES
+        await asyncio.sleep(0.05)  # just created, and this broker doesn't know yet
 
 
 async def _ask(producer: AIOKafkaProducer, request: Any) -> Any:

@@ -70,6 +70,16 @@ class Cluster:
                 start_new_session=True,  # Ctrl-C is for pytest, which then ends the nodes
             )
 
+    def write_properties(self, number: int) -> None:
+        """Write the node's configuration, for its next start: its ports may be changed before."""
+        text = render(self.nodes[number - 1], self.nodes, self._certificates)
+        (self.folder / f"server{number}.properties").write_text(text)
+
+    def move(self, number: int) -> None:
+        """Give a node another port for its clients, from its next start on."""
+        self.nodes[number - 1].ports["PLAINTEXT"] = _port()
+        self.write_properties(number)
+
     def wait(self, seconds: float = 60) -> None:
         """Until every node started knows all of them. Raises BrokerError with the log's end."""
         deadline = time.monotonic() + seconds
@@ -110,6 +120,15 @@ class Cluster:
     def resume(self, number: int = 1) -> None:
         """Let a frozen node go on."""
         self._processes[number].send_signal(signal.SIGCONT)
+
+    def restore(self) -> None:
+        """Let frozen nodes go on, start those that are away, and wait for all of them."""
+        for node in self.nodes:
+            if self._processes[node.id].poll() is None:
+                self.resume(node.id)
+            else:
+                self.start(node.id)
+        self.wait()
 
     def log(self, number: int = 1) -> str:
         """What a node has written."""
@@ -167,7 +186,6 @@ def _launch(nodes: int, flags: tuple[str, ...], *, secure: bool = False, port: i
 
 
 def _write_storage(cluster: Cluster, *, secure: bool) -> None:
-    certificates = cluster.certificates if secure else None
     plain = Node(1, Path("/nowhere"), {"CONTROLLER": 1, "PLAINTEXT": 2})
     template = jvm.formatted(re.sub(r"(?m)^log\.dirs=.*\n", "", render(plain, [plain])), SCRAM if secure else ())
     for node in cluster.nodes:
@@ -176,7 +194,7 @@ def _write_storage(cluster: Cluster, *, secure: bool) -> None:
         directory = "A" + base64.urlsafe_b64encode(os.urandom(16)).decode()[1:22]  # a leading "-" is not allowed
         text = re.sub(r"(?m)^node\.id=.*$", f"node.id={node.id}", meta.read_text())
         meta.write_text(re.sub(r"(?m)^directory\.id=.*$", f"directory.id={directory}", text))
-        (cluster.folder / f"server{node.id}.properties").write_text(render(node, cluster.nodes, certificates))
+        cluster.write_properties(node.id)
 
 
 def _make_archive(target: Path) -> None:

@@ -1,6 +1,6 @@
 """The brokers' configuration: one or three nodes, plain or with every listener that clients are met by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.broker.certificates import Certificates
@@ -41,29 +41,38 @@ controller.quorum.fetch.timeout.ms=1000
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node: id from 1, folder of its storage, its port for each listener, `CONTROLLER` included."""
+    """One node: id from 1, folder of its storage, its port for each listener, `CONTROLLER` included.
+
+    advertised: ports that clients are told instead, by listener, where something stands between.
+    """
 
     id: int
     data: Path
     ports: dict[str, int]
+    advertised: dict[str, int] = field(default_factory=dict)
 
 
 def render(node: Node, nodes: list[Node], certificates: Certificates | None = None) -> str:
     """The server.properties of that node; with certificates it has listeners for SASL and TLS, and an authorizer."""
     names = [name for name in node.ports if name != "CONTROLLER"]
-    listeners = [f"{name}://127.0.0.1:{port}" for name, port in node.ports.items()]
+    listeners = _addresses(node.ports)
+    told = _addresses({name: node.advertised.get(name, node.ports[name]) for name in names})
     voters = [f"{peer.id}@127.0.0.1:{peer.ports['CONTROLLER']}" for peer in nodes]
     own = {
         "node.id": str(node.id),
         "log.dirs": str(node.data),
         "controller.quorum.voters": ",".join(voters),
         "listeners": ",".join(listeners),
-        "advertised.listeners": ",".join(one for one in listeners if not one.startswith("CONTROLLER")),
+        "advertised.listeners": ",".join(told),
         "listener.security.protocol.map": ",".join(["CONTROLLER:PLAINTEXT", *(f"{name}:{name}" for name in names)]),
         **_replication(len(nodes)),
         **(_security(certificates) if certificates else {}),
     }
     return _COMMON + "".join(f"{key}={value}\n" for key, value in own.items())
+
+
+def _addresses(ports: dict[str, int]) -> list[str]:
+    return [f"{name}://127.0.0.1:{port}" for name, port in ports.items()]
 
 
 def _replication(nodes: int) -> dict[str, str]:

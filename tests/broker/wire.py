@@ -1,5 +1,7 @@
-"""The three requests that need no Kafka client: which nodes are there, and what a user is allowed."""
+"""The requests that need no Kafka client: which nodes are there, what a user is allowed, and his password."""
 
+import hashlib
+import os
 import socket
 import struct
 
@@ -30,6 +32,18 @@ def live_nodes(port: int) -> set[int]:
     return found
 
 
+def controller(port: int) -> int:
+    """Id of the node that leads the controllers' quorum (DescribeQuorum v0). Raises OSError."""
+    topic = _compact(b"__cluster_metadata")
+    answer = _ask(port, 55, 0, b"\0\2" + topic + b"\2" + struct.pack(">i", 0) + b"\0\0\0")
+    (code, partition_code, leader) = struct.unpack_from(">h", answer, 1) + struct.unpack_from(
+        ">hi", answer, 4 + len(topic) + 1 + 4
+    )
+    if code or partition_code:
+        raise ConnectionError(f"DescribeQuorum refused with code {code or partition_code}")
+    return int(leader)
+
+
 WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS = 4, 5, 8, 10
 
 
@@ -43,6 +57,34 @@ def allow(port: int, user: str, topic: str, *operations: int) -> None:
     (code,) = struct.unpack_from(">h", answer, 8)
     if count != len(operations) or code:
         raise AssertionError(f"CreateAcls refused with code {code}")
+
+
+def forbid(port: int, user: str, topic: str, *operations: int) -> None:
+    """Take those operations away from a user (DeleteAcls v1)."""
+    body = struct.pack(">i", len(operations))
+    for operation in operations:
+        body += b"\x02" + _text(topic) + b"\x03" + _text(f"User:{user}") + _text("*") + struct.pack(">bb", operation, 3)
+    answer = _ask(port, 31, 1, body)
+    (code,) = struct.unpack_from(">h", answer, 8)
+    if code:
+        raise AssertionError(f"DeleteAcls refused with code {code}")
+
+
+def set_password(port: int, user: str, password: str) -> None:
+    """Give a user another password for SCRAM-SHA-512 (AlterUserScramCredentials v0)."""
+    salt, rounds = os.urandom(16), 4096
+    salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
+    one = _compact(user.encode()) + struct.pack(">bi", 2, rounds) + _compact(salt) + _compact(salted) + b"\0"
+    answer = _ask(port, 51, 0, b"\0" + b"\1\2" + one + b"\0")
+    at = 1 + 4 + 1 + len(_compact(user.encode()))
+    (code,) = struct.unpack_from(">h", answer, at)
+    if code:
+        raise AssertionError(f"AlterUserScramCredentials refused with code {code}")
+
+
+def _compact(value: bytes) -> bytes:
+    """A string or bytes in the newer ("flexible") requests; shorter than 127 here."""
+    return bytes([len(value) + 1]) + value
 
 
 def _text(value: str) -> bytes:

@@ -5,15 +5,18 @@ import contextlib
 import itertools
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from router.envelope import Envelope
+from sinks.contract import Delivered
 from sinks.kafka import SINK
 from sinks.kafka.settings import KafkaSettings
 from sinks.kafka.sink import KafkaSink
+from tests.broker.cluster import Cluster
 
 _COUNT = itertools.count()
 
@@ -60,6 +63,42 @@ async def opened(bootstrap: str, **more: Any) -> AsyncIterator[KafkaSink]:
         yield sink
     finally:
         await sink.close()
+
+
+@contextlib.asynccontextmanager
+async def administrator(bootstrap: str) -> AsyncIterator[Any]:
+    """An admin client."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def create(kafka: Cluster, topic: str, **configs: str) -> None:
+    """A topic of three partitions, on three brokers if there are so many, with those settings (`_` stands for `.`)."""
+    named = {name.replace("_", "."): value for name, value in configs.items()}
+    async with administrator(kafka.bootstrap) as admin:
+        answer = await admin.create_topics([NewTopic(topic, 3, len(kafka.nodes), topic_configs=named)])
+        assert [code for _, code, _ in answer.topic_errors] == [0], answer
+
+
+async def leader_of(kafka: Cluster, topic: str) -> int:
+    """The node that leads the topic's first partition."""
+    async with administrator(kafka.bootstrap) as admin:
+        (found,) = await admin.describe_topics([topic])
+        leader: int = found["partitions"][0]["leader"]
+        return leader
+
+
+async def until_delivered(sink: KafkaSink, events: Sequence[Envelope]) -> None:
+    """As a lane does: what isn't delivered again, in order."""
+    rest = list(events)
+    async with asyncio.timeout(60):
+        while rest:
+            outcomes = await sink.deliver(rest)
+            rest = [each for each, outcome in zip(rest, outcomes, strict=True) if not isinstance(outcome, Delivered)]
 
 
 async def read(bootstrap: str, topic: str, count: int) -> list[ConsumerRecord]:

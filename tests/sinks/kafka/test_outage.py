@@ -10,21 +10,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from router.envelope import Envelope
-from sinks.contract import DELIVERED, FOLLOWS, Delivered, Outcome, Unavailable
+from sinks.contract import DELIVERED, FOLLOWS, Outcome, Unavailable
 from sinks.kafka.sink import KafkaSink
 from tests.broker import wire
 from tests.broker.cluster import Cluster, launch
-from tests.sinks.kafka.support import event, fresh, ids, opened, read
-
-
-async def until_delivered(sink: KafkaSink, events: Sequence[Envelope]) -> None:
-    """As a lane does: what isn't delivered again, in order."""
-    rest = list(events)
-    async with asyncio.timeout(60):
-        while rest:
-            outcomes = await sink.deliver(rest)
-            rest = [each for each, outcome in zip(rest, outcomes, strict=True) if not isinstance(outcome, Delivered)]
+from tests.sinks.kafka.support import event, fresh, ids, opened, read, until_delivered
 
 
 def scopes(outcomes: Sequence[Outcome]) -> set[str]:
