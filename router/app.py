@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,8 @@ from typing import Any
 from router.admin.health import Condition
 from router.admin.server import AdminServer
 from router.clock import Clock, SystemClock
-from router.dispatch.lane import Lane
+from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.parts import Parts
-from router.envelope import Envelope
 from router.ingress.intake import Intake
 from router.ingress.load import Load
 from router.ingress.webhook import WebhookServer
@@ -21,11 +20,17 @@ from router.lifecycle.drain import drain_lanes
 from router.lifecycle.signals import Stop
 from router.lifecycle.starting import StartError, cannot_listen, cannot_store
 from router.lifecycle.supervisor import Supervisor, WorkerFailedError
+from router.operations.letters import Letters
+from router.operations.operators import RouterOperators
+from router.operations.sinks import Sinks
 from router.readings import register_readings
+from router.rotation import Rotation, takers
+from router.settings import Sections
 from router.settings.model import Settings
 from router.telemetry import Telemetry, facts
 from sinks import registry
 from sinks.contract import Sink
+from sinks.settings import SinkSettings
 
 CLOSE_SECONDS = 10.0
 
@@ -49,15 +54,24 @@ class Router:
         self._journal = SqliteJournal(settings.journal_file, settings.journal, telemetry, self._clock)
         limits = settings.ingress
         load = Load(limits.max_in_flight, limits.max_in_flight_bytes)
-        self._sinks: dict[str, Sink] = {
+        sinks: dict[str, Sink] = {
             name: registry.find(sink.type).build(name, sink) for name, sink in settings.sinks.items()
         }
         parts = Parts(self._journal, settings.dispatch, telemetry, self._clock)
-        self._lanes = [Lane(name, sink, settings.sinks[name], parts) for name, sink in self._sinks.items()]
-        intake = Intake(self._journal, telemetry, self._clock, load, self._wanted)
+        self._dispatcher = Dispatcher(sinks, settings.sinks, parts)
+        intake = Intake(self._journal, telemetry, self._clock, load, self._dispatcher.wanted)
         self._webhook = WebhookServer(settings, intake, telemetry, self._clock)
-        self._admin = AdminServer(settings.admin, telemetry, self._condition) if settings.admin.listen else None
-        register_readings(telemetry, self._journal, self._lanes, self._webhook)
+        self._admin = self._make_admin() if settings.admin.listen else None
+        self._rotation: Rotation | None = None
+        register_readings(telemetry, self._journal, self._dispatcher.readings, self._webhook)
+
+    def rotate(self, environ: Mapping[str, str], sections: Sections) -> None:
+        """Have changed keys, passwords and certificates taken up while it runs. Before `run`.
+
+        sections: what `environ` gave, and this router was built from.
+        """
+        taken_by = takers(self._settings, self._webhook, self._admin, self._replace)
+        self._rotation = Rotation(environ, sections, taken_by, self._telemetry, self._clock)
 
     async def run(self, stop: Stop, started: Callable[[Listening], None]) -> None:
         """Start, serve until `stop` is set, drain.
@@ -68,19 +82,19 @@ class Router:
             await self._open_journal()
             stack.push_async_callback(self._close, "journal", self._journal.close)
             supervisor = Supervisor(self._telemetry)
-            for lane in self._lanes:
-                await lane.register()
-            await self._report_orphans()
-            for name, sink in self._sinks.items():
-                stack.push_async_callback(self._close, f"sink {name}", sink.close)
+            await self._dispatcher.register()
+            for name, outlet in self._dispatcher.outlets.items():
+                stack.push_async_callback(self._close, f"sink {name}", outlet.close)
             stack.push_async_callback(supervisor.cancel, CLOSE_SECONDS)
             listening = await self._listen(stack)
             supervisor.run("journal", self._watch_journal())
             supervisor.run("webhook", self._webhook.watch())
             if self._admin is not None:
                 supervisor.run("admin port", self._admin.watch())
-            for lane in self._lanes:
-                supervisor.run(f"lane {lane.name}", lane.run())
+            for name, work in self._dispatcher.workers():
+                supervisor.run(name, work)
+            if self._rotation is not None:
+                supervisor.run("rotation", self._rotation.run())
             gc.freeze()  # what is there now stays: no collection looks at it again
             self._telemetry.emit(facts.STARTED, **self._facts(listening))
             started(listening)
@@ -88,6 +102,22 @@ class Router:
             await self._drain(0.0 if stop.by_hand else self._settings.drain.accept_seconds)
             supervisor.check()
         self._telemetry.emit(facts.STOPPED)
+
+    def _make_admin(self) -> AdminServer:
+        journal, dispatcher, telemetry = self._journal, self._dispatcher, self._telemetry
+        letters = Letters(journal, dispatcher, self._webhook.keyring, telemetry, self._clock)
+        operators = RouterOperators(journal, dispatcher, letters, Sinks(journal, dispatcher, telemetry))
+        return AdminServer(
+            self._settings.admin,
+            telemetry,
+            self._condition,
+            self._clock,
+            operators=operators,
+            socket_path=self._settings.admin_socket,
+        )
+
+    async def _replace(self, name: str, settings: SinkSettings) -> None:
+        self._dispatcher.outlets[name].replace(registry.find(settings.type).build(name, settings))
 
     async def _open_journal(self) -> None:
         try:
@@ -112,13 +142,7 @@ class Router:
         left = await self._webhook.stop_accepting(self._settings.ingress.budget_seconds + 1.0)
         if left:
             self._telemetry.emit(facts.LAGGARD, sink="webhook", connections=left)
-        await drain_lanes(self._lanes, lanes_seconds, self._telemetry)
-
-    async def _report_orphans(self) -> None:
-        for state in await self._journal.lanes():
-            if state.name not in self._sinks:
-                behind = self._journal.head - state.position
-                self._telemetry.emit(facts.LANE_ORPHANED, sink=state.name, events=behind, parked=state.parked)
+        await drain_lanes(list(self._dispatcher.lanes.values()), lanes_seconds, self._telemetry)
 
     async def _watch_journal(self) -> None:
         raise await self._journal.wait_failed()
@@ -130,9 +154,6 @@ class Router:
                 await close()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a plug-in's close() may raise anything
             self._telemetry.emit(facts.CLEANUP_FAILED, part=what, error=repr(error))
-
-    def _wanted(self, envelope: Envelope) -> bool:
-        return any(lane.routes.wants(envelope) for lane in self._lanes)
 
     def _condition(self) -> Condition:
         failed = self._journal.failed

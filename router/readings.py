@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from router.dispatch.lane import Lane, Reading
+from router.dispatch.lane import Reading
 from router.journal.contract import Journal
 from router.telemetry import Telemetry
 
-STATES = ("opening", "running", "unavailable", "stopped")
+STATES = ("opening", "running", "unavailable", "paused", "stopped")
 Values = Iterable[tuple[tuple[str, ...], float]]
 
 
@@ -23,8 +23,10 @@ class Server(Protocol):
         """Connections there are now."""
 
 
-def register_readings(telemetry: Telemetry, journal: Journal, lanes: Sequence[Lane], webhook: Server) -> None:
-    """Declare every gauge of the router."""
+def register_readings(
+    telemetry: Telemetry, journal: Journal, lanes: Callable[[], Sequence[tuple[str, Reading]]], webhook: Server
+) -> None:
+    """Declare every gauge of the router. lanes: gives the readings by the sinks' names."""
     gauge = telemetry.gauge
     gauge("in_flight", "Pushes taken up and not yet answered.", (), lambda: [((), webhook.in_flight)])
     gauge("connections", "Open connections of the webhook port.", (), lambda: [((), webhook.open_connections)])
@@ -32,17 +34,24 @@ def register_readings(telemetry: Telemetry, journal: Journal, lanes: Sequence[La
     gauge("journal_events", "Events kept in the journal.", (), lambda: [((), journal.meta().events)])
     gauge("journal_bytes", "Size of the journal on disk.", (), lambda: [((), journal.meta().bytes)])
     gauge("journal_limit_bytes", "Size limit of the journal.", (), lambda: [((), journal.meta().limit_bytes)])
+    gauge(
+        "dead_letters",
+        "Dead letters kept, by sink; those of the ingress are quarantined pushes.",
+        ("sink",),
+        lambda: [((lane,), count) for lane, count in journal.meta().dead.items()],
+    )
 
     def each(read: Callable[[Reading], float]) -> Callable[[], Values]:
-        return lambda: [((lane.name,), read(lane.reading())) for lane in lanes]
+        return lambda: [((name,), read(reading)) for name, reading in lanes()]
 
     gauge("lag_events", "Events stored and not yet settled by the sink.", ("sink",), each(lambda r: r.lag_events))
     gauge("lag_seconds", "Age of the oldest event the sink has not settled.", ("sink",), each(lambda r: r.lag_seconds))
     gauge("parked", "Events that wait outside the window, for a retry or a scope.", ("sink",), each(lambda r: r.parked))
     gauge("deliveries_running", "deliver() calls under way.", ("sink",), each(lambda r: r.in_flight))
     gauge("scopes_unavailable", "Scopes (topics, hosts) held.", ("sink",), each(lambda r: r.scopes_unavailable))
-    gauge("sink_state", "1 for the state the sink is in.", ("sink", "state"), lambda: _states(lanes))
+    gauge("breaker_open", "1 while the sink's breaker is open.", ("sink",), each(lambda r: r.breaker != "closed"))
+    gauge("sink_state", "1 for the state the sink is in.", ("sink", "state"), lambda: _states(lanes()))
 
 
-def _states(lanes: Sequence[Lane]) -> Values:
-    return [((lane.name, state), float(lane.state == state)) for lane in lanes for state in STATES]
+def _states(readings: Sequence[tuple[str, Reading]]) -> Values:
+    return [((name, state), float(reading.state == state)) for name, reading in readings for state in STATES]

@@ -40,7 +40,7 @@ def test_every_gauge_follows_the_lane() -> None:
         sink = ScriptedSink(lambda event: Unavailable("down") if down else DELIVERED)
         lane = make_lane(sink, journal)
         telemetry = lane._telemetry
-        register_readings(telemetry, journal, [lane], Server())
+        register_readings(telemetry, journal, lambda: [("s", lane.reading())], Server())
         gauges = Gauges(telemetry)
         assert gauges.states == ["opening"]
         async with running(lane):
@@ -70,7 +70,7 @@ def test_what_is_parked_is_shown_and_no_lag() -> None:
         journal = MemoryJournal()
         sink = ScriptedSink(lambda event: Retry("no") if event.subject == "s1" else DELIVERED)
         lane = make_lane(sink, journal)
-        register_readings(lane._telemetry, journal, [lane], Server())
+        register_readings(lane._telemetry, journal, lambda: [("s", lane.reading())], Server())
         gauges = Gauges(lane._telemetry)
         async with running(lane):
             for n in range(10):
@@ -85,11 +85,11 @@ def test_an_exposition_names_every_gauge_once() -> None:
     async def main() -> None:
         journal = MemoryJournal()
         lane = make_lane(ScriptedSink(), journal)
-        register_readings(lane._telemetry, journal, [lane], Server())
+        register_readings(lane._telemetry, journal, lambda: [("s", lane.reading())], Server())
         page = lane._telemetry.exposition().decode()
         kinds = [line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")]
         assert len(kinds) == len(set(kinds)) > 10
         with pytest.raises(ValueError, match="Duplicated"):
-            register_readings(lane._telemetry, journal, [lane], Server())
+            register_readings(lane._telemetry, journal, lambda: [("s", lane.reading())], Server())
 
     run_virtual(main())

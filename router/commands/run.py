@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 import click
 
 from router.commands import env_file_option, environ_of
-from router.settings import Settings, SettingsError, load
+from router.settings import Sections, Settings, SettingsError, read_sections
 from router.telemetry import Telemetry, facts
 from router.telemetry.logs import Format, is_json, make_logger
 
@@ -63,15 +63,17 @@ def command(ctx: click.Context, *, set_aside_damaged_journal: bool) -> None:
     \b
     Exit status: 0 after a drain, 1 when it can't start or a part failed, 2 for wrong settings.
     """
-    settings = _settings(environ_of(ctx))
+    environ = environ_of(ctx)
+    sections = read_sections(environ)
+    settings = _settings(environ, sections)
     if set_aside_damaged_journal:
         _set_aside(settings)
-    ctx.exit(serve(settings))
+    ctx.exit(serve(settings, environ, sections))
 
 
-def _settings(environ: Mapping[str, str]) -> Settings:
+def _settings(environ: Mapping[str, str], sections: Sections) -> Settings:
     try:
-        return load(environ)
+        return sections.settings()
     except SettingsError as error:
         wanted = environ.get("FER_LOG__FORMAT", "").strip()
         format_ = cast("Format", wanted) if wanted in ("json", "console") else "auto"
@@ -81,11 +83,11 @@ def _settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsFailed("the settings have faults", format_, faults=faults) from error
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, environ: Mapping[str, str], sections: Sections) -> int:
     """Run the router in this process until a signal; returns the exit status."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings))
+        return runner.run(_serve(settings, environ, sections))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -96,7 +98,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, environ: Mapping[str, str], sections: Sections) -> int:
     from router.app import Router, StartError, WorkerFailedError  # noqa: PLC0415 - so that `--help` is there at once
     from router.banner import banner  # noqa: PLC0415
     from router.journal.contract import JournalError  # noqa: PLC0415
@@ -109,6 +111,7 @@ async def _serve(settings: Settings) -> int:
     try:
         with stop_on_signal(stop), heard(logged(telemetry)):
             router = Router(settings, telemetry)
+            router.rotate(environ, sections)
             await router.run(stop, lambda listening: banner(settings, listening.webhook, listening.admin))
     except WorkerFailedError as error:
         if is_json(format_):

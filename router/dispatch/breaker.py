@@ -36,18 +36,18 @@ class Breaker:
         """Whether it has opened, and was not reset since. `why` says in words what opened it."""
         return bool(self.why)
 
-    def record(self, delivered: int, failed: int) -> None:
-        """So many were delivered, and after them so many failed.
+    def record(self, delivered: int, failed: int, before: int = 0) -> None:
+        """So many were delivered, and after them so many failed; before: so many failed before the last that got through.
 
         A Rejected counts as delivered here: who refuses an event is there. Unavailable counts as nothing: it says itself
         what it means.
         """
         at = self._moved_on() % BUCKETS
-        made = delivered + failed
+        made = delivered + before + failed
         self._made[at] += made
-        self._failed[at] += failed
+        self._failed[at] += before + failed
         self._sums[0] += made
-        self._sums[1] += failed
+        self._sums[1] += before + failed
         self.misses = failed if delivered else self.misses + failed
         self.why = self.why or self._opens()
 

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from router.dispatch.backoff import delay
+from router.dispatch.breaker import Breaker
 from router.dispatch.entry import Entry
+from router.dispatch.history import remembered
 from router.dispatch.holds import HeldScope, hold_key
 from router.dispatch.ledger import Ledger
+from router.dispatch.letters import copy_of, letter_of
+from router.dispatch.outlet import Outlet
 from router.dispatch.parking import Parking
 from router.dispatch.parts import Parts
-from router.journal.contract import DeadLetter, Parked
+from router.journal.contract import Attempt, Parked
 from router.telemetry import facts
 from sinks.contract import Delivered, Outcome, Rejected, Retry, Unavailable
-from sinks.settings import RetrySettings
 
 SCOPE_PROBE_MAX_SECONDS = 30.0
 SUSPECT = Retry("unavailable", "another subject got through where this one found the scope unavailable")
@@ -21,13 +24,18 @@ SUSPECT = Retry("unavailable", "another subject got through where this one found
 class Judge:
     """Applies outcomes. delivered: events delivered in this run; misses: failures since the last of them."""
 
-    def __init__(self, sink: str, retry: RetrySettings, ledger: Ledger, parking: Parking, parts: Parts) -> None:
+    def __init__(self, outlet: Outlet, breaker: Breaker, ledger: Ledger, parking: Parking, parts: Parts) -> None:
         self.delivered = 0
         self.misses = 0
-        self._sink = sink
-        self._retry = retry
+        self.delivered_fact = facts.DELIVERED
+        self._sink = outlet.name
+        self._retry = outlet.settings.retry
+        self._copies_to = outlet.settings.dead_letters
+        self.breaker = breaker
         self._ledger = ledger
         self._parking = parking
+        self._failed = 0
+        self._refused = 0
         self._telemetry, self._clock, self._jitter = parts.telemetry, parts.clock, parts.jitter
 
     def batch(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> tuple[list[Entry], Unavailable | None]:
@@ -57,12 +65,14 @@ class Judge:
                 self._judge(entry, outcome)
         if delivered:
             self._count(batch, outcomes, delivered)
+        self._record(delivered)
         return back, unavailable
 
     def fail(self, entry: Entry, outcome: Retry) -> None:
         """The event's own failure: park it, or bury it when it has had enough attempts while others got through."""
         parked = self._counted(entry, outcome)
         self.misses += 1
+        self._failed += 1
         age = (parked.last_failed_ms - parked.first_failed_ms) / 1000
         counts = parked.attempts > (entry.parked.attempts if entry.parked else 0)
         if counts and (parked.attempts >= self._retry.max_attempts or age >= self._retry.max_age_seconds):
@@ -88,6 +98,7 @@ class Judge:
             self.fail(entry, outcome)
         elif isinstance(outcome, Rejected):
             self.misses = 0  # it answers, so it is there
+            self._refused += 1
             parked = self._counted(entry, Retry(outcome.reason, outcome.detail))
             attempts = replace(parked, attempts=(entry.parked.attempts if entry.parked else 0) + 1)
             self._bury(entry, attempts, outcome.reason, outcome.detail)
@@ -128,25 +139,13 @@ class Judge:
             last_failed_ms=now_ms,
             reason=outcome.reason,
             detail=outcome.detail[:500],
+            history=remembered(old.history, Attempt(now_ms, outcome.reason, outcome.detail)),
         )
 
     def _bury(self, entry: Entry, parked: Parked, reason: str, detail: str) -> None:
         envelope = entry.envelope
-        letter = DeadLetter(
-            self._sink,
-            entry.position,
-            envelope.id,
-            envelope.type,
-            envelope.subject,
-            envelope.json,
-            reason,
-            detail[:500],
-            parked.attempts,
-            parked.first_failed_ms,
-            parked.last_failed_ms,
-            parked.last_failed_ms,
-        )
-        self._ledger.bury(letter)
+        letter = letter_of(self._sink, entry, parked, reason, detail)
+        self._ledger.bury(letter, copy_of(letter) if self._copies_to else None)
         if entry.parked is not None:
             self._parking.ended(entry.parked, gone=True)
         self._telemetry.emit(
@@ -214,14 +213,22 @@ class Judge:
             self._parking.reloaded(hold)
             self.fail(entry, SUSPECT)
 
+    def _record(self, delivered: int) -> None:
+        failed, through = self._failed, delivered + self._refused
+        if failed or through:
+            after = min(failed, self.misses) if through else failed
+            self.breaker.record(through, after, failed - after)
+            self._failed = self._refused = 0
+
     def _pause(self, tries: int, after: float | None) -> float:
-        return delay(tries, 0.5, SCOPE_PROBE_MAX_SECONDS, after, lambda: 0.5 + self._jitter() / 2)
+        pause = delay(tries, 0.5, SCOPE_PROBE_MAX_SECONDS, random=lambda: 0.5 + self._jitter() / 2)
+        return max(pause, min(after or 0.0, self._retry.max_seconds))
 
     def _count(self, batch: Sequence[Entry], outcomes: Sequence[Outcome], delivered: int) -> None:
-        self._telemetry.emit(facts.DELIVERED, delivered, **self._delivered_fields(batch, outcomes))
+        self._telemetry.emit(self.delivered_fact, delivered, **self._delivered_fields(batch, outcomes))
 
     def _delivered_fields(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str, object]:
-        if not self._telemetry.logs(facts.DELIVERED):
+        if not self._telemetry.logs(self.delivered_fact):
             return {"sink": self._sink}
         ids = [
             entry.envelope.id for entry, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Delivered)

@@ -1,4 +1,4 @@
-"""The lane of one sink: reads the journal, delivers in batches, holds what must wait, and settles what ended."""
+"""A lane brings the journal's events to one sink: it delivers in batches, holds what must wait, and settles what ended."""
 
 import asyncio
 import contextlib
@@ -7,67 +7,75 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from router.dispatch.backoff import delay
+from router.dispatch.breaker import Breaker
 from router.dispatch.entry import Entry, scoped_key
+from router.dispatch.errand import Errand
 from router.dispatch.judge import Judge
 from router.dispatch.ledger import Ledger
+from router.dispatch.outage import Outage
+from router.dispatch.outlet import Outlet
 from router.dispatch.pace import Pace
 from router.dispatch.parking import Parking
 from router.dispatch.parts import Parts
 from router.dispatch.queue import Queue
-from router.dispatch.routes import Routes
+from router.dispatch.source import Source
 from router.envelope import Envelope
-from router.journal.contract import Record
+from router.journal.contract import DeadLetter, Parked
 from router.telemetry import facts
-from sinks.contract import Outcome, Retry, Sink, Unavailable
-from sinks.settings import SinkSettings
+from sinks.contract import Delivered, Outcome, Rejected, Unavailable
 
-READ_EVENTS = 1000
-PROBE_MAX_SECONDS = 30.0
-MISSES_MAX = 16
-"""So many failures in a row, none delivered between, and the sink counts as unavailable though each was a Retry."""
+REPLAY_EVENTS = 100
+"""What a replay delivers at once, at most: the live lane may have to wait for it."""
 
 State = Literal["opening", "running", "unavailable", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a lane shows of itself. lag_seconds: age of the oldest unsettled event."""
+    """What a lane shows of itself. state: as the lane's, or paused; lag_seconds: age of the oldest unsettled event;
+    reason: why it is unavailable, "" when it isn't."""
 
-    state: State
+    state: str
     lag_events: int
     lag_seconds: float
     parked: int
     in_flight: int
     scopes_unavailable: int
+    position: int
+    delivered: int
+    breaker: str
+    reason: str
 
 
 class Lane:
-    """Drives one sink. `run` ends only when it is cancelled or the journal fails."""
+    """Drives one sink; with an errand beside its live lane. `run` ends when it is cancelled, when the journal fails, or
+    when the errand is done."""
 
-    def __init__(self, name: str, sink: Sink, settings: SinkSettings, parts: Parts) -> None:
-        self.name = name
+    def __init__(self, outlet: Outlet, parts: Parts, errand: Errand | None = None) -> None:
+        sink, settings = outlet.sink, outlet.settings
+        self.name = outlet.name if errand is None else errand.lane
+        self.outlet = outlet
         self.state: State = "opening"
-        self.routes = Routes(settings)
-        self._sink = sink
-        self._settings = settings
+        self._errand = errand
+        self._replay = errand is not None
         self._journal, self._limits, self._telemetry, self._clock, self._jitter = parts
         self._queue = Queue(within_batch=sink.keeps_order, single=sink.concurrency == 1)
-        self._ledger = Ledger(name, self._journal)
-        self._parking = Parking(name, self._scope, self._journal, self._ledger, self._clock)
-        self._judge = Judge(name, settings.retry, self._ledger, self._parking, parts)
-        self._window_events = min(self._limits.window_events, max(256, 4 * sink.max_events * sink.concurrency))
+        self._ledger = Ledger(self.name, self._journal, self._uncopied)
+        self._parking = Parking(self.name, outlet.scope, self._journal, self._ledger, self._clock)
+        self._breaker = Breaker(settings.breaker, self._clock.monotonic)
+        self._judge = Judge(outlet, self._breaker, self._ledger, self._parking, parts)
+        self._source = Source(outlet, errand, self._queue, self._ledger, self._parking, parts)
+        self._outage = Outage(self._source, self._queue, self._parking, self._judge, parts)
         self._running: set[asyncio.Task[None]] = set()
         self._crash: BaseException | None = None
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._opened = False
-        self._unwanted = self._telemetry.tally(facts.UNWANTED, sink=name)
         self._pace = Pace(sink.max_events, self._clock.monotonic)
         self._paced = False
-        self._hold_until = 0.0
-        self._probes = 0
-        self._suspects: set[Entry] = set()
+        self._reason = ""
+        if errand is not None:
+            self._parking.mark_envelope = errand.mark
+            self._judge.delivered_fact = facts.REPLAYED
 
     # What operators see
 
@@ -76,43 +84,86 @@ class Lane:
         window = self._ledger.window
         oldest = window.oldest
         return Reading(
-            self.state,
-            max(0, self._journal.head - window.cursor) + len(window),
+            "paused" if self.outlet.paused and self.state != "stopped" else self.state,
+            max(0, self._source.end - window.cursor) + len(window),
             max(0.0, self._clock.wall() - datetime.fromisoformat(oldest).timestamp()) if oldest else 0.0,
             self._parking.holds.parked,
             len(self._running),
             len(self._parking.holds.scopes),
+            window.position,
+            self._judge.delivered,
+            "closed" if not self._breaker.open else "half_open" if self._running else "open",
+            self._reason,
         )
 
     @property
     def idle(self) -> bool:
-        """Nothing more can be delivered now: all read and ended but for what is parked, or the sink is unavailable."""
-        if self.state != "running":
+        """Nothing more can be delivered now: all read and ended but for what is parked, or the sink takes nothing."""
+        if self.state != "running" or self.outlet.paused:
             return not self._running
-        window = self._ledger.window
-        all_read = window.cursor >= self._journal.head or self._parking.full
-        return all_read and not len(window) and not self._running and not len(self._queue)
+        all_read = self._source.all_read or self._parking.full
+        return all_read and not len(self._ledger.window) and not self._running and not len(self._queue)
+
+    @property
+    def done(self) -> bool:
+        """Whether its errand is: all events that it was about have ended."""
+        if self._errand is None or self._ledger.window.cursor < self._errand.last:
+            return False
+        return not (len(self._ledger.window) or len(self._queue) or self._running or self._parking.holds.parked)
+
+    # What operators do
+
+    def room_for_letters(self) -> bool:
+        """Whether dead letters may be given back now: not while so many subjects are held already."""
+        return not self._parking.crowded
+
+    async def revive(self, letters: Sequence[DeadLetter]) -> Sequence[int]:
+        """Give dead letters of this sink back: each waits behind what is held of its subject, and before what comes later.
+
+        Gives the ids of those that were there. Raises JournalError.
+        """
+        parked = {letter.id: row for letter in letters if (row := self._parked_again(letter)) is not None}
+        self._parking.reserve(row.order_key for row in parked.values())
+        self._ledger.flush()
+        revived: Sequence[int] = ()
+        try:
+            revived = await self._journal.revive(self.outlet.name, parked)
+        finally:
+            self._parking.missing(parked[number].order_key for number in parked.keys() - set(revived))
+        self._parking.revived(parked[number].order_key for number in revived)
+        self._wake.set()
+        return revived
+
+    def _parked_again(self, letter: DeadLetter) -> Parked | None:
+        if letter.position is None:
+            return None
+        envelope = Envelope.from_json(letter.body)
+        scope = self.outlet.scope(envelope)
+        key = scoped_key(self.outlet.settings.ordering, scope, envelope) or f"#{letter.position}"
+        return Parked(letter.position, key, "", due_ms=int(self._clock.wall() * 1000))
 
     # Life
 
     async def register(self) -> None:
         """Take up the cursor that the journal has for this lane, made at the head when it has none."""
         await self._ledger.restore()
-        await self._parking.restore(self._settings.retry.max_seconds)
+        await self._parking.restore(self.outlet.settings.retry.max_seconds)
 
     async def run(self) -> None:
-        """Open the sink, then deliver until cancelled. Raises JournalError when the journal fails."""
+        """Open the sink, then deliver until cancelled or done. Raises JournalError when the journal fails."""
         watcher = asyncio.create_task(self._watch(), name=f"lane {self.name}: watch")
         watcher.add_done_callback(self._landed)
+        self.outlet.join(self._wake.set)
         try:
             await self._open()
-            while True:
+            while not self.done:
                 self._wake.clear()
                 await self._turn()
                 if self.idle:
                     self._quiet.set()
                 await self._sleep()
         finally:
+            self.outlet.leave(self._wake.set)
             self._state("stopped")
             self._quiet.set()
             running = [watcher, *self._running]
@@ -124,28 +175,35 @@ class Lane:
 
     async def drain(self) -> None:
         """Return once nothing more can be delivered. The caller sets the deadline."""
-        if self.state == "stopped" or (self.state == "unavailable" and not self._opened):
+        if self.state == "stopped" or (self.state == "unavailable" and not self.outlet.opened.is_set()):
             return
         self._quiet.clear()
         self._wake.set()
         await self._quiet.wait()
 
+    async def durable(self) -> None:
+        """Return when all that it has said is in the journal."""
+        await self._ledger.durable()
+
     async def _open(self) -> None:
+        if self._errand is not None:
+            await self.outlet.opened.wait()
+            self._state("running")
+            return
         tries = 0
-        while True:
-            try:
-                async with asyncio.timeout(self._limits.deliver_timeout_seconds):
-                    await self._sink.open()
-            except Exception as error:  # noqa: BLE001 - whatever a sink raises here means "not now"
-                tries += 1
-                self._state("unavailable", "open", str(error) or type(error).__name__)
-                self._quiet.set()
-                await self._read_until_wanted()
-                await self._clock.sleep(delay(tries, 0.5, PROBE_MAX_SECONDS, random=lambda: 0.5 + self._jitter() / 2))
-            else:
-                self._opened = True
-                self._state("running")
-                return
+        while why := await self.outlet.open():
+            tries += 1
+            self._state("unavailable", "open", why)
+            self._quiet.set()
+            await self._source.read_until_wanted()
+            self._outage.wait(tries)
+            while not self.outlet.replaced and (left := self._outage.left):
+                self._wake.clear()
+                await self._wait(left)
+            if self.outlet.replaced:
+                await self.outlet.change()
+                tries = 0
+        self._resume()
 
     async def _watch(self) -> None:
         seen = self._ledger.window.cursor
@@ -159,86 +217,50 @@ class Lane:
     async def _turn(self) -> None:
         if self._journal.failed is not None or self._crash is not None:
             raise self._journal.failed or self._crash or AssertionError
-        if self.state == "unavailable":
+        if self._errand is None and self.outlet.replaced:
+            await self.outlet.change()
+            self._state("opening")
+            await self._open()
+        if self.outlet.paused:
+            await self._source.read_until_wanted()
+        elif self.state == "unavailable":
             await self._hold_on()
         else:
             await self._parking.load_due(self._queue)
-            if len(self._queue) < self._sink.max_events * self._sink.concurrency and await self._read():
+            sink = self.outlet.sink
+            if len(self._queue) < sink.max_events * sink.concurrency and await self._source.read():
                 self._wake.set()
             self._launch_ready()
         self._ledger.flush()
 
-    async def _read(self) -> bool:
-        """Take in the next records, as far as there is room; whether there are more."""
-        window, room = self._ledger.window, self._room()
-        if room <= 0 or window.cursor >= self._journal.head:
-            return False
-        records = await self._journal.read(window.cursor, min(room, READ_EVENTS), self._limits.window_bytes)
-        self._admit(records)
-        if not records or window.cursor >= self._journal.head:
-            return False
-        await asyncio.sleep(0)  # a long way through events that are not wanted must let the others have their turns
-        return True
-
-    async def _read_until_wanted(self) -> None:
-        """So that the lag in seconds is known while nothing is delivered."""
-        while not len(self._ledger.window) and await self._read():
-            self._ledger.flush()
-
-    def _room(self) -> int:
-        if self._parking.full or self._queue.bytes >= self._limits.window_bytes:
-            return 0
-        return self._window_events - len(self._ledger.window)
-
-    def _admit(self, records: Sequence[Record]) -> None:
-        window, queue, wants, ordering = self._ledger.window, self._queue, self.routes.wants, self._settings.ordering
-        for position, envelope in records:
-            if window.resumed and window.settled_before(position):
-                window.skip(position)
-            elif not wants(envelope):
-                window.skip(position)
-                self._unwanted.count += 1
-            else:
-                window.add(position, envelope.recordedtime)
-                scope = self._scope(envelope)
-                queue.put(Entry(position, envelope, scoped_key(ordering, scope, envelope), scope))
-
-    def _scope(self, envelope: Envelope) -> str:
-        try:
-            return self._sink.scope(envelope)
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and must end no other lane by it
-            self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=f"scope(): {error!r}"[:500], events=1)
-            return ""
-
     def _launch_ready(self) -> None:
         most = self._pace.most(self._journal.head)
         self._paced = False
-        while self.state == "running" and len(self._running) < self._sink.concurrency:
-            self._paced = self._pace.holds(len(self._queue), most)
-            batch = [] if self._paced else self._take(most)
+        while self.state == "running" and len(self._queue) and self.outlet.free(replay=self._replay):
+            allowed = self._allowed(most)
+            self._paced = allowed > 0 and self._pace.holds(len(self._queue), most)
+            batch = [] if self._paced or not allowed else self._source.take(allowed)
             if not batch:
                 break
             self._pace.launched()
             self._launch(batch)
+        if self._errand is None and not len(self._queue):
+            self.outlet.yields()
 
-    def _take(self, max_events: int) -> list[Entry]:
-        """The next batch, without what must be parked or is stale. Empty when nothing may go now."""
-        while True:
-            batch = self._queue.take(max_events, self._sink.max_bytes)
-            if not batch or not self._parking.holds:
-                return batch
-            kept: list[Entry] = []
-            diverted: list[Entry] = []
-            for entry in batch:
-                (diverted if self._parking.divert(entry) else kept).append(entry)
-            self._queue.release(diverted, still=kept)
-            if kept:
-                return kept
+    def _allowed(self, most: int) -> int:
+        """How many events may go in a batch now, by the rates."""
+        allowed = min(most, self.outlet.rate.allowed())
+        return allowed if self._errand is None else min(allowed, REPLAY_EVENTS, self._errand.rate.allowed())
 
     def _launch(self, batch: list[Entry]) -> None:
+        self.outlet.begin(replay=self._replay)
         task = asyncio.create_task(self._deliver(batch), name=f"lane {self.name}: deliver")
         self._running.add(task)
-        task.add_done_callback(self._landed)
+        task.add_done_callback(self._delivered)
+
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        self.outlet.end(replay=self._replay)
+        self._landed(task)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -250,8 +272,14 @@ class Lane:
         unavailable = self._apply(batch, await self._outcomes(batch))
         if self.state == "running" and unavailable is not None:
             self._hold(1, unavailable)
-        elif self.state == "running" and self._failing:
-            self._hold(1, Unavailable("failing", f"{self._judge.misses} deliveries failed, none got through between"))
+        elif self.state == "running" and self._breaker.open:
+            self._hold(1, self._failing())
+
+    async def _outcomes(self, batch: list[Entry]) -> Sequence[Outcome]:
+        self.outlet.rate.spend(len(batch))
+        if self._errand is not None:
+            self._errand.rate.spend(len(batch))
+        return await self.outlet.outcomes(batch)
 
     def _apply(self, batch: list[Entry], outcomes: Sequence[Outcome]) -> Unavailable | None:
         back, unavailable = self._judge.batch(batch, outcomes) if outcomes else (batch, None)
@@ -259,123 +287,74 @@ class Lane:
         self._queue.put_back(back)
         return unavailable
 
-    async def _outcomes(self, batch: list[Entry]) -> Sequence[Outcome]:
-        envelopes = [entry.envelope for entry in batch]
-        limit = asyncio.timeout(self._limits.deliver_timeout_seconds)
-        try:
-            async with limit:
-                outcomes = await self._sink.deliver(envelopes)
-            if len(outcomes) == len(batch):
-                return outcomes
-            problem = f"{len(outcomes)} outcomes for {len(batch)} events"
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            problem = repr(error)  # it let out a cancellation of its own: nobody cancelled the lane
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            if limit.expired():
-                hung = Unavailable("timeout", f"deliver() took more than {self._limits.deliver_timeout_seconds:g} s")
-                return [hung] * len(batch)
-            problem = repr(error)[:500]
-        self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=problem, events=len(batch))
-        if len(batch) == 1:
-            return [Retry("raised", problem)]
-        for entry in batch:
-            entry.alone = True
-        return []
-
     async def _sleep(self) -> None:
-        wait = self._until_probe() if self.state == "unavailable" else self._until_something()
+        await self._wait(self._until_probe() if self.state == "unavailable" else self._until_something())
+
+    async def _wait(self, seconds: float | None) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
     def _until_something(self) -> float | None:
-        due = self._parking.next_due(self._queue)
-        if not self._paced:
-            return due
-        return self._pace.left if due is None else min(due, self._pace.left)
+        if self.outlet.paused:
+            return None
+        waits = [self._parking.next_due(self._queue), self._pace.left if self._paced else None]
+        if len(self._queue):
+            rates = (self.outlet.rate, self._errand.rate) if self._errand is not None else (self.outlet.rate,)
+            waits += [rate.wait() or None for rate in rates]
+        return min((wait for wait in waits if wait is not None), default=None)
 
-    # The whole sink unavailable: stop reading and launching, probe with one event, then with one of another subject
+    # The whole sink unavailable: nothing is launched but probes
 
     def _hold(self, probes: int, why: Unavailable) -> None:
-        self._probes = probes
-        pause = delay(probes, 0.5, PROBE_MAX_SECONDS, why.after, lambda: 0.5 + self._jitter() / 2)
-        self._hold_until = self._clock.monotonic() + pause
+        pause = self._outage.wait(probes, min(why.after or 0.0, self.outlet.settings.retry.max_seconds))
+        self.outlet.yields()
         self._state("unavailable", why.reason, why.detail)
         self._telemetry.emit(
-            facts.UNAVAILABLE, sink=self.name, reason=why.reason, detail=why.detail, probe_seconds=round(pause, 3)
+            facts.UNAVAILABLE,
+            sink=self.outlet.name,
+            reason=why.reason,
+            detail=why.detail,
+            probe_seconds=round(pause, 3),
         )
 
     def _until_probe(self) -> float | None:
-        return None if self._running else max(0.0, self._hold_until - self._clock.monotonic())
+        return None if self._running or self.outlet.paused else self._outage.left
 
     async def _hold_on(self) -> None:
-        await self._read_until_wanted()
-        if self._until_probe() == 0.0:
-            await self._read_for_probe()
-            await self._probe_both()
-
-    async def _probe_both(self) -> None:
-        first = await self._first_probe()
-        why = await self._probe(first) if first is not None else None
-        if first is None or why is None:
+        await self._source.read_until_wanted()
+        if self._until_probe() != 0.0:
+            return
+        why = await self._outage.probe(self._probe)
+        if why is None:
             self._resume()
-            return
-        other = await self._other_probe(first)
-        if other is None or await self._probe(other) is not None:
-            self._suspects.update(entry for entry in (first, other) if entry is not None)
-            self._hold(self._probes + 1, why)
-            return
-        if self._queue.remove(first):  # it is this event, not the sink
-            self._judge.fail(first, Retry(why.reason, why.detail))
-        self._resume()
+        else:
+            self._hold(self._outage.probes + 1, why)
 
     def _resume(self) -> None:
-        self._suspects.clear()
+        self._outage.over()
         self._state("running")
         self._wake.set()
 
-    async def _read_for_probe(self) -> None:
-        """A probe wants two subjects that have not been tried: read on while there is but one."""
-        if len({entry.key or entry for entry in self._queue} - {entry.key or entry for entry in self._suspects}) < 2:
-            await self._read()
-
-    @property
-    def _failing(self) -> bool:
-        return self._judge.misses >= MISSES_MAX
-
-    async def _first_probe(self) -> Entry | None:
-        if self._failing:
-            await self._parking.load_earliest(self._queue)
-        batch = self._take(1)
-        return batch[0] if batch else None
-
-    async def _other_probe(self, first: Entry) -> Entry | None:
-        other = self._untried({first, *self._suspects})
-        if other is None:  # what is parked may tell; and when all have been tried, begin again
-            self._suspects.clear()
-            await self._parking.load_earliest(self._queue)
-            other = self._untried({first})
-        return other
-
-    def _untried(self, tried: set[Entry]) -> Entry | None:
-        # A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
-        while (other := self._queue.take_other(tried, parked=self._failing)) is not None:
-            if not (self._parking.holds and self._parking.divert(other)):
-                return other
-        return None
-
     async def _probe(self, entry: Entry) -> Unavailable | None:
         """Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""
-        outcomes = await self._outcomes([entry])
+        self.outlet.begin(replay=self._replay)
+        try:
+            outcomes = await self._outcomes([entry])
+        finally:
+            self.outlet.end(replay=self._replay)
         unavailable = self._apply([entry], outcomes)
-        if unavailable is None and self._failing:
-            return Unavailable("failing", f"{self._judge.misses} deliveries failed, none got through between")
-        return unavailable
+        answered = isinstance(outcomes[0], Delivered | Rejected)
+        return self._failing() if unavailable is None and self._breaker.open and not answered else unavailable
+
+    def _uncopied(self) -> None:
+        self._telemetry.emit(facts.DEAD_UNCOPIED, sink=self.outlet.name, to=self.outlet.settings.dead_letters)
+
+    def _failing(self) -> Unavailable:
+        return Unavailable("failing", f"the breaker is open: {self._breaker.why}")
 
     def _state(self, state: State, reason: str = "", detail: str = "") -> None:
+        self._reason = f"{reason}: {detail}" if detail else reason
         if state != self.state:
             self.state = state
             self._telemetry.emit(facts.LANE_STATE, sink=self.name, state=state, reason=reason, detail=detail)

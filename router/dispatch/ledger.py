@@ -2,21 +2,26 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from router.dispatch.window import Window
-from router.journal.contract import DeadLetter, Journal, JournalError, Parked, Settlement
+from router.envelope import Envelope
+from router.journal.contract import DeadLetter, Journal, JournalError, Parked, Settlement, Verdict
 
 
 class Ledger:
     """The lane's window and everything that ended since the last flush: written together, so that it is all or nothing."""
 
-    def __init__(self, lane: str, journal: Journal) -> None:
+    def __init__(self, lane: str, journal: Journal, uncopied: Callable[[], None] = lambda: None) -> None:
+        """uncopied: called for each copy of a dead letter for which the journal has no room."""
         self.window = Window(0)
         self._lane = lane
         self._journal = journal
+        self._uncopied = uncopied
         self._parked: dict[int, Parked] = {}
         self._unparked: set[int] = set()
         self._dead: list[DeadLetter] = []
+        self._copies: list[Envelope] = []
         self._told = (0, 0)
         self._last: asyncio.Future[None] | None = None
 
@@ -41,11 +46,13 @@ class Ledger:
         self._parked.pop(position, None)
         self._unparked.add(position)
 
-    def bury(self, letter: DeadLetter) -> None:
-        """A dead letter."""
+    def bury(self, letter: DeadLetter, copy: Envelope | None = None) -> None:
+        """A dead letter; copy: what a sink of dead letters gets of it."""
         if letter.position is not None:
             self.window.settle(letter.position)
         self._dead.append(letter)
+        if copy is not None:
+            self._copies.append(copy)
 
     def flush(self) -> None:
         """Hand it to the journal, which writes it with its next commit."""
@@ -58,9 +65,22 @@ class Ledger:
         )
         self._told = told
         self._parked, self._unparked, self._dead = {}, set(), []
+        self._append_copies()  # in the commit that has the letters, or just before it
         with contextlib.suppress(JournalError):  # a failed journal ends the lane at its next turn
             self._last = self._journal.settle(self._lane, settlement)
             self._last.add_done_callback(_observed)
+
+    def _append_copies(self) -> None:
+        copies, self._copies = self._copies, []
+        for copy in copies:
+            try:
+                self._journal.append(copy).add_done_callback(self._copied)
+            except JournalError:
+                self._uncopied()
+
+    def _copied(self, future: asyncio.Future[Verdict]) -> None:
+        if not future.cancelled() and future.exception() is not None:
+            self._uncopied()
 
     async def durable(self) -> None:
         """Return when all that was flushed is in the journal."""

@@ -1,7 +1,8 @@
 """Events that wait outside the window: parked in the journal, loaded again when due, subject by subject in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from math import inf
 
 from router.clock import Clock
 from router.dispatch.entry import Entry
@@ -14,6 +15,8 @@ from router.journal.contract import Journal, Parked
 KEYS_MAX = 10_000
 """Held keys remembered; with more the lane stops reading, so that memory stays bounded."""
 CHUNK = 100
+KEYS_CROWDED = KEYS_MAX // 2
+"""With so many, dead letters aren't given back any faster."""
 LOADED_MAX = 2000
 """Parked events on their way to deliver() at once; so many bytes in the queue that more of them must wait."""
 LOADED_MAX_BYTES = 16 << 20
@@ -32,6 +35,13 @@ class Parking:
         self._ledger = ledger
         self._clock = clock
         self._loaded = 0
+        self.mark_envelope: Callable[[Envelope], Envelope] | None = None
+        """What a replay changes in each event."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many keys are held that those who can wait should."""
+        return len(self.holds.keys) >= KEYS_CROWDED
 
     @property
     def full(self) -> bool:
@@ -100,6 +110,31 @@ class Parking:
         due_ms = int((self._clock.wall() + wait) * 1000)
         self._ledger.park(replace(parked, order_key=key, scope="", due_ms=due_ms))
         self.holds.set_due(key, self._clock.monotonic() + wait)
+
+    def reserve(self, keys: Iterable[str]) -> None:
+        """Events of these keys are about to be parked by somebody else: what comes later is to wait behind them."""
+        for key in keys:
+            self.holds.keys.setdefault(key, HeldKey(due=inf)).count += 1
+
+    def revived(self, keys: Iterable[str]) -> None:
+        """Reserved ones that are parked now."""
+        now = self._clock.monotonic()
+        for key in keys:
+            hold = self.holds.keys.setdefault(key, HeldKey(count=1, due=inf))
+            if hold.due == inf and not hold.loaded:
+                self.holds.set_due(key, now)
+
+    def missing(self, keys: Iterable[str]) -> None:
+        """Reserved ones that are not parked after all."""
+        for key in keys:
+            hold = self.holds.keys.get(key)
+            if hold is None:
+                continue
+            hold.count -= 1
+            if hold.count <= 0 and not hold.loaded:
+                del self.holds.keys[key]
+            elif hold.due == inf and not hold.loaded:
+                self.holds.set_due(key, self._clock.monotonic())
 
     def mark(self, entry: Entry) -> int | None:
         """The lane's count of deliveries when this event failed last; None when it has not failed in this run."""
@@ -212,7 +247,8 @@ class Parking:
 
     def _entry(self, parked: Parked, envelope: Envelope) -> Entry:
         key = None if parked.order_key == f"#{parked.position}" else parked.order_key
-        return Entry(parked.position, envelope, key, self._scope(envelope), parked)
+        given = envelope if self.mark_envelope is None else self.mark_envelope(envelope)
+        return Entry(parked.position, given, key, self._scope(envelope), parked)
 
 
 def _two_subjects(rows: list[tuple[Parked, Envelope]], tries: int) -> list[tuple[Parked, Envelope]]:

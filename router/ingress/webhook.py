@@ -65,6 +65,10 @@ class WebhookServer:
             if name == app:
                 self._paths[path] = (app, keyring(settings))
 
+    def keyring(self, app: str) -> Keyring | None:
+        """The keys in use of an app, by its name in the settings."""
+        return next((keys for name, keys in self._paths.values() if name == app), None)
+
     def use_certificate(self, context: ssl.SSLContext) -> None:
         """Show new connections this context's certificate. For a server that was started with TLS."""
         if self._tls is not None:

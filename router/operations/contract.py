@@ -4,7 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from router.dispatch.order import ReplayOrder
 from router.journal.contract import DeadLetter, LetterFilter, LetterGroup, LetterKey
+
+__all__ = [
+    "ConflictError",
+    "Count",
+    "OperationError",
+    "Operators",
+    "ReplayOrder",
+    "ReplayRow",
+    "SinkRow",
+    "Slice",
+    "UnknownError",
+]
 
 
 class OperationError(Exception):
@@ -52,25 +65,6 @@ class Slice(NamedTuple):
     skipped: Sequence[tuple[int, str]]
     next: LetterKey | None
     wait_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayOrder:
-    """Which stored events a sink shall get again.
-
-    since_ms, until_ms: of the time they were stored (Unix ms), from and before; None: from the first kept one, up to now.
-    types, apps, tenants, subjects: globs, `!` in front excludes; within what the sink's own settings want.
-    rate: events per second at most.
-    """
-
-    sink: str
-    since_ms: int | None = None
-    until_ms: int | None = None
-    types: tuple[str, ...] = ()
-    apps: tuple[str, ...] = ()
-    tenants: tuple[str, ...] = ()
-    subjects: tuple[str, ...] = ()
-    rate: float = 100.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from router.dispatch.lane import Lane
+from router.dispatch.outlet import Outlet
 from router.dispatch.parts import Parts
 from router.journal.contract import Journal
 from router.settings.model import DispatchSettings
@@ -24,7 +25,8 @@ def make_lane(
     telemetry = Telemetry(make_logger("error", "json", io.StringIO()), clock)
     options = dispatch or DispatchSettings(deliver_timeout_seconds=30)
     sink_settings = SinkSettings.model_validate({"type": "memory", **settings})
-    return Lane("s", sink, sink_settings, Parts(journal, options, telemetry, clock, random.Random(seed).random))
+    parts = Parts(journal, options, telemetry, clock, random.Random(seed).random)
+    return Lane(Outlet("s", sink, sink_settings, parts), parts)
 
 
 @asynccontextmanager

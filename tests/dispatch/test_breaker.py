@@ -60,6 +60,14 @@ def test_what_gets_through_ends_a_run() -> None:
     assert one.misses == 0
 
 
+def test_failures_before_what_got_through_are_no_run_but_count() -> None:
+    one, _ = breaker(failure_rate=0.9, min_deliveries=50)
+    one.record(1, MISSES_MAX - 1, before=MISSES_MAX + 1)
+    assert not one.open
+    one.record(1, 0, before=40)
+    assert one.why == "72 of 74 deliveries failed within 60 s"
+
+
 def test_a_run_has_no_end_in_time() -> None:
     one, clock = breaker()
     for _ in range(MISSES_MAX):

@@ -3,18 +3,21 @@
 import io
 from collections.abc import Sequence
 
+from router.dispatch.breaker import Breaker
 from router.dispatch.entry import Entry
 from router.dispatch.judge import Judge
 from router.dispatch.ledger import Ledger
+from router.dispatch.outlet import Outlet
 from router.dispatch.parking import Parking
 from router.dispatch.parts import Parts
 from router.settings.model import DispatchSettings
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
 from sinks.contract import DELIVERED, FOLLOWS, Outcome, Rejected, Retry, Unavailable
-from sinks.settings import RetrySettings
+from sinks.settings import SinkSettings
 from tests.doubles.events import envelope
 from tests.doubles.journal import MemoryJournal
+from tests.doubles.scripted import ScriptedSink
 from tests.doubles.stepped import SteppedClock
 
 
@@ -25,7 +28,10 @@ class Court:
         self.parking = Parking("s", lambda _: "", self.journal, self.ledger, self.clock)
         telemetry = Telemetry(make_logger("error", "json", io.StringIO()))
         parts = Parts(self.journal, DispatchSettings(), telemetry, self.clock, lambda: 1.0)
-        self.judge = Judge("s", RetrySettings.model_validate(retry), self.ledger, self.parking, parts)
+        settings = SinkSettings.model_validate({"type": "memory", "retry": retry})
+        outlet = Outlet("s", ScriptedSink(), settings, parts)
+        breaker = Breaker(settings.breaker, self.clock.monotonic)
+        self.judge = Judge(outlet, breaker, self.ledger, self.parking, parts)
 
     def hear(self, *cases: tuple[Entry, Outcome]) -> tuple[Sequence[Entry], Unavailable | None]:
         answer = self.judge.batch([entry for entry, _ in cases], [outcome for _, outcome in cases])

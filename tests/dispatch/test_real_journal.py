@@ -10,8 +10,10 @@ import pytest
 
 from router.clock import SystemClock
 from router.dispatch.lane import Lane
+from router.dispatch.outlet import Outlet
 from router.dispatch.parts import Parts
 from router.envelope import Envelope
+from router.journal.contract import LetterFilter
 from router.journal.sqlite import SqliteJournal
 from router.settings.model import DispatchSettings, JournalSettings
 from router.telemetry import Telemetry
@@ -67,7 +69,8 @@ def make(sink: Sink, journal: SqliteJournal) -> Lane:
     retry = {"initial_seconds": 0.02, "max_seconds": 0.1, "max_attempts": 50}
     settings = SinkSettings.model_validate({"type": "memory", "retry": retry})
     telemetry = Telemetry(make_logger("error", "json"))
-    return Lane("s", sink, settings, Parts(journal, DispatchSettings(), telemetry, SystemClock()))
+    parts = Parts(journal, DispatchSettings(), telemetry, SystemClock())
+    return Lane(Outlet("s", sink, settings, parts), parts)
 
 
 async def push(world: World, journal: SqliteJournal, numbers: range) -> None:
@@ -90,7 +93,7 @@ async def test_everything_ends_once_and_in_order(seed: int, tmp_path: Path) -> N
         async with running(make(world.sink, journal)) as lane:
             await push(world, journal, range(2 * quarter, EVENTS))
             await until(lambda: not (lane.reading().lag_events or lane.reading().parked), 60)
-        letters = await journal.dead_letters("s")
+        letters = await journal.dead_letters(LetterFilter(lanes=("s",)), limit=10_000)
     async with opened(tmp_path) as journal:
         [state] = await journal.lanes()
         records = await journal.read(0, EVENTS, 1 << 30)

@@ -92,8 +92,7 @@ def test_with_all_keys_held_it_neither_reads_nor_spins_and_a_drain_ends(monkeypa
 def test_a_filter_that_wants_nothing_costs_nothing_and_leaves_turns_to_others() -> None:
     async def main() -> None:
         journal = MemoryJournal()
-        lane = make_lane(ScriptedSink(), journal, events=["nothing"])
-        lane._limits = DispatchSettings()
+        lane = make_lane(ScriptedSink(), journal, dispatch=DispatchSettings(), events=["nothing"])
         async with running(lane):
             await lane.drain()
             event = envelope(1)

@@ -1,0 +1,93 @@
+"""The whole sink is unavailable: it is probed with one event, then with one of another subject, ever more rarely."""
+
+from collections.abc import Awaitable, Callable
+
+from router.dispatch.backoff import delay
+from router.dispatch.breaker import Breaker
+from router.dispatch.entry import Entry
+from router.dispatch.judge import Judge
+from router.dispatch.parking import Parking
+from router.dispatch.parts import Parts
+from router.dispatch.queue import Queue
+from router.dispatch.source import Source
+from sinks.contract import Retry, Unavailable
+
+PROBE_MAX_SECONDS = 30.0
+
+Probe = Callable[[Entry], Awaitable[Unavailable | None]]
+"""Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""
+
+
+class Outage:
+    """When to probe next, with what, and what follows. probes: failed ones in a row."""
+
+    def __init__(self, source: Source, queue: Queue, parking: Parking, judge: Judge, parts: Parts) -> None:
+        self.probes = 0
+        self._until = 0.0
+        self._source = source
+        self._queue = queue
+        self._parking = parking
+        self._judge = judge
+        self._breaker: Breaker = judge.breaker
+        self._clock, self._jitter = parts.clock, parts.jitter
+        self._suspects: set[Entry] = set()
+
+    def wait(self, probes: int, after: float = 0.0) -> float:
+        """After so many failed probes: the seconds until the next one, `after` at least."""
+        self.probes = probes
+        pause = delay(probes, 0.5, PROBE_MAX_SECONDS, random=lambda: 0.5 + self._jitter() / 2)
+        self._until = self._clock.monotonic() + max(pause, after)
+        return max(pause, after)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the next probe."""
+        return max(0.0, self._until - self._clock.monotonic())
+
+    def over(self) -> None:
+        """The sink is there again."""
+        self._suspects.clear()
+        if self._breaker.open:
+            self._breaker.reset()
+            self._judge.misses = 0
+
+    async def probe(self, probe: Probe) -> Unavailable | None:
+        """Try the sink; why it is still unavailable, or None."""
+        await self._read_for_probe()
+        first = await self._first()
+        why = await probe(first) if first is not None else None
+        if first is None or why is None:
+            return None
+        other = await self._other(first)
+        if other is None or await probe(other) is not None:
+            self._suspects.update(entry for entry in (first, other) if entry is not None)
+            return why
+        if self._queue.remove(first):  # it is this event, not the sink
+            self._judge.fail(first, Retry(why.reason, why.detail))
+        return None
+
+    async def _read_for_probe(self) -> None:
+        """A probe wants two subjects that have not been tried: read on while there is but one."""
+        if len({entry.key or entry for entry in self._queue} - {entry.key or entry for entry in self._suspects}) < 2:
+            await self._source.read()
+
+    async def _first(self) -> Entry | None:
+        if self._breaker.open:
+            await self._parking.load_earliest(self._queue)
+        batch = self._source.take(1)
+        return batch[0] if batch else None
+
+    async def _other(self, first: Entry) -> Entry | None:
+        other = self._untried({first, *self._suspects})
+        if other is None:  # what is parked may tell; and when all have been tried, begin again
+            self._suspects.clear()
+            await self._parking.load_earliest(self._queue)
+            other = self._untried({first})
+        return other
+
+    def _untried(self, tried: set[Entry]) -> Entry | None:
+        # A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
+        while (other := self._queue.take_other(tried, parked=self._breaker.open)) is not None:
+            if not (self._parking.holds and self._parking.divert(other)):
+                return other
+        return None

@@ -1,0 +1,192 @@
+"""What operators do with a sink while its lane runs: pause it, slow it down, replace it."""
+
+import asyncio
+
+from router.dispatch.outlet import Outlet
+from router.envelope import Envelope
+from sinks.contract import DELIVERED, Outcome, Retry, Unavailable
+from tests.dispatch.lanes import make_lane, running
+from tests.doubles.events import envelope
+from tests.doubles.journal import MemoryJournal
+from tests.doubles.scripted import ScriptedSink
+from tests.doubles.virtual import run_virtual
+
+
+def fill(journal: MemoryJournal, numbers: range, subjects: int = 5) -> list[str]:
+    for n in numbers:
+        _ = journal.append(envelope(n, f"s{n % subjects}"))
+    return [f"e{n}" for n in numbers]
+
+
+def pause(outlet: Outlet, *, paused: bool) -> None:
+    outlet.paused = paused
+    outlet.wake()
+
+
+def test_a_paused_sink_gets_nothing_and_goes_on_where_it_was() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink()
+        lane = make_lane(sink, journal)
+        async with running(lane):
+            first = fill(journal, range(100))
+            await asyncio.sleep(1)
+            assert sink.delivered == first
+            pause(lane.outlet, paused=True)
+            more = fill(journal, range(100, 200))
+            await asyncio.sleep(3600)
+            assert sink.delivered == first
+            assert (lane.reading().state, lane.reading().lag_events) == ("paused", 100)
+            assert lane.reading().lag_seconds > 3500
+            await lane.drain()  # there is nothing to wait for
+            pause(lane.outlet, paused=False)
+            await asyncio.sleep(1)
+            assert sink.delivered == first + more
+            assert lane.reading().state == "running"
+
+    run_virtual(main())
+
+
+def test_a_paused_sink_is_not_probed() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink(lambda _: Unavailable("down"))
+        lane = make_lane(sink, journal)
+        async with running(lane):
+            fill(journal, range(10))
+            await asyncio.sleep(5)
+            assert lane.state == "unavailable"
+            pause(lane.outlet, paused=True)
+            await asyncio.sleep(1)
+            tried = len(sink.attempted)
+            await asyncio.sleep(3600)
+            assert len(sink.attempted) == tried
+            sink.answer = lambda _: DELIVERED
+            pause(lane.outlet, paused=False)
+            await asyncio.sleep(60)
+            assert len(sink.delivered) == 10
+
+    run_virtual(main())
+
+
+def test_what_is_under_way_when_a_pause_begins_is_finished_and_settled() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink(seconds=lambda: 5.0)
+        lane = make_lane(sink, journal)
+        async with running(lane):
+            fill(journal, range(30))
+            await asyncio.sleep(1)
+            pause(lane.outlet, paused=True)
+            await asyncio.sleep(60)
+            assert sink.delivered == [f"e{n}" for n in range(10)]
+            assert journal.cursors["s"][0] == 10
+
+    run_virtual(main())
+
+
+def test_a_rate_is_kept_in_bursts_of_a_second() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink(max_events=1000)
+        lane = make_lane(sink, journal, rate=20)
+        async with running(lane):
+            ids = fill(journal, range(200))
+            await asyncio.sleep(0.5)
+            assert 20 <= len(sink.delivered) <= 30
+            await asyncio.sleep(4)
+            assert 90 <= len(sink.delivered) <= 111
+            await asyncio.sleep(6)
+            assert sink.delivered == ids
+
+    run_virtual(main())
+
+
+def test_retries_and_probes_count_towards_the_rate() -> None:
+    async def main() -> None:
+        tries: list[float] = []
+
+        def answer(event: Envelope) -> Outcome:
+            tries.append(asyncio.get_running_loop().time())
+            return Retry("no") if len(tries) % 2 else DELIVERED
+
+        journal, sink = MemoryJournal(), ScriptedSink(answer, max_events=1000)
+        lane = make_lane(sink, journal, rate=5, retry={"initial_seconds": 0.01, "max_seconds": 0.01})
+        async with running(lane):
+            fill(journal, range(50), subjects=50)
+            await asyncio.sleep(100)
+        assert len(sink.delivered) == 50
+        assert all(later - sooner >= 0.99 for sooner, later in zip(tries, tries[10:], strict=False))
+
+    run_virtual(main())
+
+
+def test_another_sink_takes_over_when_what_is_under_way_has_ended() -> None:
+    async def main() -> None:
+        journal, old, new = MemoryJournal(), ScriptedSink(seconds=lambda: 5.0), ScriptedSink()
+        lane = make_lane(old, journal)
+        async with running(lane):
+            ids = fill(journal, range(30))
+            await asyncio.sleep(1)
+            lane.outlet.replace(new)
+            await asyncio.sleep(3)
+            assert not new.delivered
+            await asyncio.sleep(10)
+            assert old.delivered + new.delivered == ids
+            assert len(old.delivered) == 10
+            assert lane.state == "running"
+
+    run_virtual(main())
+
+
+def test_another_sink_takes_over_at_once_from_one_that_never_opened_or_is_away() -> None:
+    async def main() -> None:
+        for broken in (ScriptedSink(), ScriptedSink(lambda _: Unavailable("password"))):
+            broken.refuse_open = 1000 if broken.answer(envelope(0)) is DELIVERED else 0
+            journal, new = MemoryJournal(), ScriptedSink()
+            lane = make_lane(broken, journal)
+            async with running(lane):
+                ids = fill(journal, range(30))
+                await asyncio.sleep(600)
+                assert lane.state == "unavailable"
+                lane.outlet.replace(new)
+                await asyncio.sleep(1)
+                assert sorted(new.delivered) == sorted(ids)
+                assert [id_ for id_ in new.delivered if int(id_[1:]) % 5 == 0] == ids[::5]
+
+    run_virtual(main())
+
+
+def test_the_old_sink_is_closed_whatever_it_does_then() -> None:
+    class Stubborn(ScriptedSink):
+        closed = 0
+
+        async def close(self) -> None:
+            self.closed += 1
+            raise RuntimeError("no")
+
+    async def main() -> None:
+        journal, old, new = MemoryJournal(), Stubborn(), ScriptedSink()
+        lane = make_lane(old, journal)
+        async with running(lane):
+            lane.outlet.replace(new)
+            ids = fill(journal, range(3))
+            await asyncio.sleep(1)
+            assert (old.closed, new.delivered) == (1, ids)
+
+    run_virtual(main())
+
+
+def test_a_target_that_asks_for_time_gets_it_all() -> None:
+    async def main() -> None:
+        times: list[float] = []
+
+        def answer(event: Envelope) -> Outcome:
+            times.append(asyncio.get_running_loop().time())
+            return Unavailable("http_429", after=200) if len(times) < 3 else DELIVERED
+
+        journal, sink = MemoryJournal(), ScriptedSink(answer)
+        lane = make_lane(sink, journal, retry={"max_seconds": 250})
+        async with running(lane):
+            fill(journal, range(10), subjects=1)
+            await asyncio.sleep(1000)
+        assert len(sink.delivered) == 10
+        assert times[1] - times[0] >= 200
+
+    run_virtual(main())
