@@ -13,7 +13,7 @@ from router.envelope import Envelope
 from sinks import registry
 from sinks.contract import Sink
 from sinks.settings import SinkSettings
-from tests.contracts.sinks import (
+from sinks.testing.suite import (
     RecoveringTarget,
     RecoveryContract,
     RejectingTarget,
@@ -21,8 +21,8 @@ from tests.contracts.sinks import (
     SinkContract,
     UnreachableContract,
     UnreachableTarget,
+    make_envelope,
 )
-from tests.doubles.envelopes import make_envelope
 
 LONGEST = 1_000_000
 

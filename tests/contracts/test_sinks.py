@@ -14,7 +14,7 @@ from sinks.contract import Sink
 from sinks.file.settings import FileSettings
 from sinks.memory import MemorySettings, MemorySink
 from sinks.stdout import StdoutSettings, StdoutSink
-from tests.contracts.sinks import (
+from sinks.testing.suite import (
     RecoveringTarget,
     RecoveryContract,
     SinkContract,

@@ -1,6 +1,8 @@
 """The example plug-in, built and installed as its users would, away from the tree."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +16,22 @@ CHECK = (
     "assert 'sqlite' in names(); assert find('sqlite') is event_router_sqlite.SINK\n"
     "print(event_router_sqlite.__file__)"
 )
+SUITE_IS_INSTALLED = """
+import os
+
+import router
+import sinks.testing
+
+def pytest_configure(config):
+    folder = os.environ["PYTHONPATH"]
+    assert all(module.__file__.startswith(folder) for module in (router, sinks.testing))
+    assert config.pluginmanager.get_plugin("event_router") is sinks.testing
+"""
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the plug-in in it, made by pip without a network."""
+    """A folder with the router and the plug-in in it, built and installed by pip without a network."""
     target = tmp_path_factory.mktemp("installed")
     options = [
         "--quiet",
@@ -28,14 +41,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--disable-pip-version-check",
         "--no-cache-dir",
     ]
-    run([sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(EXAMPLE)])
+    run([sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(ROOT), str(EXAMPLE)])
     return target
 
 
-def run(command: list[str], **environment: str) -> str:
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=100, check=False
-    )
+def run(command: list[str], folder: Path = ROOT, **environment: str) -> str:
+    environ = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -45,15 +57,24 @@ def test_the_router_finds_it_by_its_entry_point(installed: Path) -> None:
     assert Path(where.strip()) == installed / "event_router_sqlite.py"
 
 
-def test_it_passes_the_conformance_suite(installed: Path) -> None:
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-c", "pyproject.toml"]
-    said = run(
-        [sys.executable, "-m", "pytest", *options, str(EXAMPLE / "test_contract.py")],
-        PYTHONPATH=str(installed),
-        PYTEST_ADDOPTS="",
-    )
-    assert "passed" in said
+def test_it_passes_the_conformance_suite_as_its_author_has_it(installed: Path, tmp_path: Path) -> None:
+    """In a folder of its own, with the suite that is in the wheel: pytest finds it by its entry point."""
+    away = tmp_path / "sink_plugin"
+    shutil.copytree(EXAMPLE, away, ignore=shutil.ignore_patterns("__pycache__"))
+    (away / "event_router_sqlite.py").unlink()
+    (away / "conftest.py").write_text(SUITE_IS_INSTALLED)
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    said = run([sys.executable, "-P", "-m", "pytest", *options], away, PYTHONPATH=str(installed), PYTEST_ADDOPTS="")
+    assert re.search(r"^2\d passed", said, re.MULTILINE), said
     assert "skipped" not in said
+
+
+def test_the_wheel_asks_for_pytest_only_where_it_is_wanted(installed: Path) -> None:
+    info = next(installed.glob("feishu_event_router-*.dist-info"))
+    metadata = (info / "METADATA").read_text()
+    asked = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: pytest")]
+    assert len(asked) == 2
+    assert all("extra == 'testing'" in line for line in asked)
 
 
 def test_the_router_takes_its_settings_from_the_environment(installed: Path, tmp_path: Path) -> None:

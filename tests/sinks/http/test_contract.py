@@ -14,7 +14,7 @@ from router.envelope import Envelope
 from sinks.contract import Sink
 from sinks.http import SINK
 from sinks.http.settings import HttpSettings
-from tests.contracts.sinks import (
+from sinks.testing.suite import (
     RecoveringTarget,
     RecoveryContract,
     RejectingTarget,
@@ -22,8 +22,8 @@ from tests.contracts.sinks import (
     SinkContract,
     UnreachableContract,
     UnreachableTarget,
+    make_envelope,
 )
-from tests.doubles.envelopes import make_envelope
 from tests.doubles.receiver import Received, Receiver
 
 POISON = "poison"

@@ -12,8 +12,7 @@ from router.envelope import Envelope
 from sinks.contract import Sink
 from sinks.kafka import SINK
 from sinks.kafka.settings import KafkaSettings
-from tests.broker.cluster import Cluster
-from tests.contracts.sinks import (
+from sinks.testing.suite import (
     RecoveringTarget,
     RecoveryContract,
     RejectingTarget,
@@ -21,8 +20,9 @@ from tests.contracts.sinks import (
     SinkContract,
     UnreachableContract,
     UnreachableTarget,
+    make_envelope,
 )
-from tests.doubles.envelopes import make_envelope
+from tests.broker.cluster import Cluster
 from tests.sinks.kafka.support import read, settings
 
 

@@ -2,11 +2,11 @@
 
 class TestMine(SinkContract, UnreachableContract):
     @pytest.fixture
-    def target(self) -> MyTarget: ...
+    def target(self, tmp_path) -> MyTarget:
+        return MyTarget(tmp_path)
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
@@ -14,63 +14,26 @@ from typing import Any, TypeVar
 import pytest
 
 from router.envelope import Envelope
-from sinks.contract import AnySinkType, Delivered, Outcome, Rejected, Retry, Sink, SinkType, Unavailable
+from sinks.contract import Delivered, Outcome, Rejected, Retry, Sink, SinkType, Unavailable
 from sinks.settings import SinkSettings
-from tests.doubles.envelopes import make_envelope
+from sinks.testing.events import TRICKY, make_envelope
+from sinks.testing.targets import RecoveringTarget, RejectingTarget, Target, UnreachableTarget
+
+__all__ = [
+    "RecoveringTarget",
+    "RecoveryContract",
+    "RejectingTarget",
+    "RejectionContract",
+    "SinkContract",
+    "Target",
+    "UnreachableContract",
+    "UnreachableTarget",
+    "make_envelope",
+]
 
 PATIENCE = 30.0
 """No call of a sink may take longer than this, whatever its target does. Seconds."""
 T = TypeVar("T")
-
-
-class Target(ABC):
-    """A real target, and how to build the sink for it.
-
-    secrets: strings in the settings that no repr, outcome, error or description may show.
-    """
-
-    sink_type: AnySinkType
-    secrets: tuple[str, ...] = ()
-
-    @abstractmethod
-    def settings(self) -> SinkSettings:
-        """Settings that lead to the target."""
-
-    @abstractmethod
-    async def arrived(self) -> list[dict[str, Any]]:
-        """All that is readable in the target now, as CloudEvents, in the order of arrival as far as it has one."""
-
-    def build(self) -> Sink:
-        """A fresh sink, not open."""
-        return self.sink_type.build("contract", self.settings())
-
-
-class UnreachableTarget(Target):
-    """A target that can also be built as one that is not there."""
-
-    @abstractmethod
-    def unreachable(self) -> Sink:
-        """A fresh sink whose target can't be reached, and never will."""
-
-
-class RecoveringTarget(Target):
-    """A target that can go away under an open sink, and come back."""
-
-    @abstractmethod
-    async def go_away(self) -> None:
-        """From now on nothing can be delivered."""
-
-    @abstractmethod
-    async def come_back(self) -> None:
-        """All is well again."""
-
-
-class RejectingTarget(Target):
-    """A target that will never take a certain event."""
-
-    @abstractmethod
-    def poisoned(self, number: int) -> Envelope:
-        """An event that it will never take, of the subject `od-1`."""
 
 
 async def soon(call: Awaitable[T]) -> T:
@@ -93,19 +56,10 @@ def by_key(documents: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     return {key: list(found) for key, found in ids.items()}
 
 
-TRICKY: dict[str, Any] = {
-    "64-bit integers": {"id": 9007199254740993, "min": -(2**63), "max": 2**64 - 1, "float": 1.5},
-    "line ends in text": {"text": "a\u2028b\u2029c\u0085d\ne\r\nf"},
-    "beyond the first plane": {"text": "飞书 😀 𝒳 \ufeff \u0000 \\ \" '"},
-    "long": {"text": "長" * 70_000},
-    "empty object": {},
-    "empty list": [],
-    "nested": {"a": [[[{"b": None}]]], "": True},
-}
-
-
 class SinkContract:
     """For all sinks."""
+
+    pytestmark = pytest.mark.asyncio
 
     @pytest.fixture
     def target(self) -> Target:
@@ -270,6 +224,8 @@ class SinkContract:
 class UnreachableContract:
     """For sinks whose target may be away when they start: all that have one."""
 
+    pytestmark = pytest.mark.asyncio
+
     async def test_an_unreachable_target_is_unavailable(self, target: UnreachableTarget) -> None:
         sink = target.unreachable()
         batch = [make_envelope(number, subject=str(number)) for number in range(3)]
@@ -294,6 +250,8 @@ class UnreachableContract:
 class RecoveryContract:
     """For sinks whose target can be taken away and brought back in a test."""
 
+    pytestmark = pytest.mark.asyncio
+
     async def test_nothing_is_lost_in_an_outage(self, target: RecoveringTarget) -> None:
         sink = target.build()
         await soon(sink.open())
@@ -313,6 +271,8 @@ class RecoveryContract:
 
 class RejectionContract:
     """For sinks whose target refuses some events for good."""
+
+    pytestmark = pytest.mark.asyncio
 
     async def test_only_the_poisoned_event_is_rejected(self, target: RejectingTarget) -> None:
         sink = target.build()
