@@ -76,7 +76,7 @@ class Running:
             return answer.status, await answer.text()
 
     def sink(self, name: str = "copy") -> MemorySink:
-        sink = self.router._sinks[name]
+        sink = self.router._dispatcher.outlets[name].sink
         assert isinstance(sink, MemorySink)
         return sink
 
@@ -181,7 +181,7 @@ async def test_a_deliver_that_cannot_be_cancelled_holds_up_no_end(
         assert await it.push() == 200
         await until(lambda: len(it.sink().envelopes) == 1)
     assert "lane odd" in [line["part"] for line in it.said("cleanup_failed")]
-    free = it.router._sinks["odd"].free  # type: ignore[attr-defined] # the plug-in's own
+    free = it.router._dispatcher.outlets["odd"].sink.free  # type: ignore[attr-defined] # the plug-in's own
     free.set()
     await asyncio.sleep(0.01)
 

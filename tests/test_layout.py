@@ -93,10 +93,10 @@ TESTED_BY = {
     # the parts of one lane: order, parking and settling are promises of the whole
     **{
         f"router/dispatch/{part}.py": LANE
-        for part in ("entry", "holds", "judge", "ledger", "parking", "queue", "window")
+        for part in ("entry", "holds", "judge", "ledger", "outage", "parking", "queue", "source", "window")
     },
     "router/dispatch/backoff.py": LANE,
-    "router/dispatch/routes.py": LANE,
+    "router/dispatch/errand.py": "tests/dispatch/test_replays.py",
     # shapes that others fill
     "router/feishu/results.py": "tests/feishu/test_callback.py",
     "router/journal/contract.py": "tests/journal/test_sqlite.py",
