@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote
 
 import orjson
 
@@ -22,7 +23,7 @@ JSON = "application/json"
 
 
 class Ask(NamedTuple):
-    """A request. path: decoded; query: decoded pairs; client: who asks, for the log."""
+    """A request. path: as it came, so that a name may hold a slash; query: decoded pairs; client: who asks, for the log."""
 
     method: str
     path: str
@@ -49,7 +50,7 @@ class Note(Protocol):
 
 
 class Route(NamedTuple):
-    """One question: its method, its path behind the prefix ({name} stands for any part, {id} for digits), and what answers it."""
+    """One question: its method, its path behind the prefix ({name} is any part, {id} digits), and what answers it."""
 
     method: str
     path: str
@@ -58,7 +59,7 @@ class Route(NamedTuple):
 
     def part(self, path: str) -> str | None:
         """What stands for {name} or {id} ("" when there is none); None when the path is another one."""
-        mine, theirs = (PREFIX + self.path).split("/"), path.split("/")
+        mine, theirs = (PREFIX + self.path).split("/"), [unquote(part) for part in path.split("/")]
         if len(mine) != len(theirs):
             return None
         named = [(m, t) for m, t in zip(mine, theirs, strict=True) if m != t]

@@ -124,7 +124,7 @@ class AdminServer:
             if beside is None:
                 self._check(request, path)
             if self._api is not None and path.startswith(PREFIX + "/"):
-                return await self._api.answer(await self._ask(request, connection, path, beside))
+                return await self._api.answer(await self._ask(request, connection, beside))
             return self._page(request, path)
         except ProblemError as problem:
             return refusal(problem)
@@ -143,13 +143,13 @@ class AdminServer:
             if alien is not None:
                 raise ProblemError(403, alien)
 
-    async def _ask(self, request: web.BaseRequest, connection: Connection, path: str, beside: str | None) -> Ask:
+    async def _ask(self, request: web.BaseRequest, connection: Connection, beside: str | None) -> Ask:
         connection.body, connection.deadline = request.content, self._clock.monotonic() + LIMITS.read_timeout
         body = await _read(request)
         connection.body = None
         return Ask(
             request.method,
-            path,
+            request.rel_url.raw_path,
             list(request.query.items()),
             body,
             request.headers.get("Content-Type", ""),

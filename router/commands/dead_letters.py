@@ -113,8 +113,8 @@ def replay(where: Where, wanted: Wanted, numbers: Sequence[int], *, everything: 
     Exit status: 0 all were given back, 1 not all, 130 interrupted.
     """
     may_ask(yes=yes)
-    client = where.router()
     chosen = _chosen(wanted, numbers, everything=everything)
+    client = where.router()
     summary = client.get("/dead-letters/summary", query(chosen))
     if not _announce(summary, "will be given back to their sinks", chosen):
         return
@@ -143,8 +143,8 @@ def purge(where: Where, wanted: Wanted, numbers: Sequence[int], *, everything: b
       feishu-event-router dead-letters purge --sink iam --reason http_409 --until 7d
     """
     may_ask(yes=yes)
-    client = where.router()
     chosen = _chosen(wanted, numbers, everything=everything)
+    client = where.router()
     summary = client.get("/dead-letters/summary", query(chosen))
     if not _announce(summary, "will be DELETED for good", chosen):
         return

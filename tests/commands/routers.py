@@ -50,7 +50,8 @@ def running(
 ) -> Iterator[Running]:
     """A router with those operations. beside: whether it has the socket in its data directory."""
     router = Running(operators, folder)
-    ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    ready, stop = threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:
         settings = AdminSettings(listen=listen, token=SecretStr(token) if token else None)
@@ -59,6 +60,7 @@ def running(
         server = AdminServer(settings, telemetry, Condition, operators=operators, socket_path=path)
         (address,) = await server.start()
         router.environ["FER_ADMIN__LISTEN"] = address
+        loops.append(asyncio.get_running_loop())
         ready.set()
         try:
             await stop.wait()
@@ -66,13 +68,12 @@ def running(
         finally:
             await server.close()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
         assert ready.wait(10)
         yield router
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        loops[0].call_soon_threadsafe(stop.set)
         thread.join(10)
-        loop.close()
         assert not thread.is_alive()
