@@ -2,14 +2,14 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from router.envelope import Envelope
-from router.journal.contract import DeadLetter, Parked, Settlement, Verdict
+from router.journal.contract import Attempt, DeadLetter, Parked, Settlement, Verdict
 
 Control = Callable[[sqlite3.Connection], Any]
 """Something to do within the commit's transaction."""
@@ -18,11 +18,22 @@ _MAX_MS = (1 << 62) - 1
 
 
 def dedupe_key(envelope: Envelope) -> bytes:
-    """16 bytes that name the event: two events share them only if source, type and id are all the same."""
+    """16 bytes that name the event: two events share them only if source, type and id are all the same.
+
+    The copy of a dead letter is none of its event's: it is named by its sink and its own time besides.
+    """
+    if envelope.deadsink is not None:
+        return _letter_key(envelope, envelope.deadsink)
     source, type_ = envelope.source, envelope.type
     return blake2b(
         f"{len(source)}:{len(type_)}:{source}{type_}{envelope.id}".encode("utf-8", "surrogatepass"), digest_size=16
     ).digest()
+
+
+def _letter_key(envelope: Envelope, sink: str) -> bytes:
+    parts = (envelope.source, envelope.type, envelope.id, sink, envelope.recordedtime)
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=b"dead letter").digest()
 
 
 def created_key(envelope: Envelope) -> int:
@@ -46,6 +57,8 @@ def letter_json(letter: DeadLetter) -> bytes:
         letter.first_failed_ms,
         letter.last_failed_ms,
         letter.dead_ms,
+        letter.app,
+        history_json(letter.history),
     )
     return _dumps(row)
 
@@ -64,8 +77,22 @@ def parked_json(parked: Parked) -> bytes:
             parked.due_ms,
             parked.reason,
             parked.detail,
+            history_json(parked.history),
         )
     )
+
+
+def history_json(history: Sequence[Attempt]) -> str:
+    """The attempts as `history_of` reads them; "" when there are none. Raises ValueError when JSON can't hold them."""
+    return array([_dumps(tuple(attempt)) for attempt in history]) if history else ""
+
+
+def history_of(text: str | bytes) -> tuple[Attempt, ...]:
+    """What `history_json` wrote. Raises ValueError when it is damaged."""
+    try:
+        return tuple(Attempt(*attempt) for attempt in orjson.loads(text)) if text else ()
+    except TypeError as error:
+        raise ValueError(f"a history of attempts is damaged: {error}") from error
 
 
 def array(rows: Iterable[bytes]) -> str:

@@ -127,6 +127,9 @@ class LetterFilter:
     up_to_id: int | None = None
 
 
+ALL_LETTERS = LetterFilter()
+
+
 class LetterKey(NamedTuple):
     """A place among the dead letters of all lanes in the order (lane, position, id); ingress letters have position 0."""
 
@@ -191,7 +194,7 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True)
 class KeyHead:
-    """The parked events of one order key: the first of them, and how many there are."""
+    """The parked events of one order key: the first of them, without its history, and how many there are."""
 
     head: Parked
     count: int
@@ -277,11 +280,11 @@ class Journal(Protocol):
         """Sizes, counts, ends."""
 
     async def dead_letters(
-        self, wanted: LetterFilter = LetterFilter(), limit: int = 100, after: LetterKey | None = None
+        self, wanted: LetterFilter = ALL_LETTERS, limit: int = 100, after: LetterKey | None = None
     ) -> Sequence[DeadLetter]:
         """Dead letters in the order (lane, position, id), beyond `after`; fewer than `limit` when they are large."""
 
-    async def count_letters(self, wanted: LetterFilter = LetterFilter()) -> Sequence[LetterGroup]:
+    async def count_letters(self, wanted: LetterFilter = ALL_LETTERS) -> Sequence[LetterGroup]:
         """How many there are, by lane, type and reason."""
 
     async def revive(self, lane: str, parked: Mapping[int, Parked]) -> Sequence[int]:

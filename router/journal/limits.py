@@ -20,6 +20,7 @@ class Limits:
     disk_floor_bytes: int = 64 * MIB
     """Appends are refused while the disk has less than this left."""
     ballast_bytes: int = 8 * MIB
+    absent_ms: int = 7 * 86_400_000
 
     @property
     def append_bytes(self) -> int:
@@ -31,6 +32,10 @@ class Limits:
         """Where settled events begin to go before their time."""
         return self.max_bytes - 2 * self.reserve_bytes
 
+    def holds(self, absent_ms: int, now_ms: int) -> bool:
+        """Whether a lane that is absent since then (0: it isn't) still holds the events that it has not settled."""
+        return absent_ms == 0 or now_ms - absent_ms <= self.absent_ms
+
 
 def limits_of(settings: JournalSettings) -> Limits:
     """The reserve is an eighth of the whole, at most 256 MiB."""
@@ -39,4 +44,5 @@ def limits_of(settings: JournalSettings) -> Limits:
         reserve_bytes=min(settings.max_bytes // 8, 256 * MIB),
         retention_ms=int(settings.retention_seconds * 1000),
         dedupe_ms=int(settings.dedupe_seconds * 1000),
+        absent_ms=int(settings.absent_seconds * 1000),
     )

@@ -1,4 +1,4 @@
-"""Reading from disk in one thread with a connection of its own.
+"""Reading from disk: a thread with a connection of its own for the lanes, and one for operators.
 
 Each row that SQLite steps to costs a hand-over of the interpreter lock while the event loop is busy, so many rows come
 as one: joined by a byte (0x1E) that no JSON can hold.
@@ -6,7 +6,7 @@ as one: joined by a byte (0x1E) that no JSON can hold.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +14,18 @@ from typing import Any, TypeVar
 import orjson
 
 from router.envelope import Envelope
-from router.journal.batch import storable
-from router.journal.contract import DeadLetter, JournalError, KeyHead, Parked, Record
+from router.journal import letters, places
+from router.journal.batch import history_of, storable
+from router.journal.contract import (
+    DeadLetter,
+    JournalError,
+    KeyHead,
+    LetterFilter,
+    LetterGroup,
+    LetterKey,
+    Parked,
+    Record,
+)
 from router.journal.opening import open_reader
 
 T = TypeVar("T")
@@ -38,19 +48,24 @@ _PARKED = (
     "json_array(p.position, p.order_key, p.scope, p.attempts, p.tries, p.first_failed_ms, p.last_failed_ms, p.due_ms, "
     "p.reason, p.detail)"
 )
+_PARKED_BODIES = (
+    f"SELECT {_PARKED} AS parked, p.history, e.body, length(e.body) + length(p.history) AS size "  # noqa: S608 - our own names
+    "FROM parked p CROSS JOIN events e ON e.position = p.position"
+)
 
 
 class Reader:
-    """Opened by `start`, ended by `stop`."""
+    """One thread and its connection. Opened by `start`, ended by `stop`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "journal-reader") -> None:
         self._path = path
+        self._name = name
         self._pool: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
         """Blocking. Raises sqlite3.Error."""
         self._db = open_reader(self._path)
-        self._pool = ThreadPoolExecutor(1, "journal-reader")
+        self._pool = ThreadPoolExecutor(1, self._name)
 
     def stop(self) -> None:
         """Blocking; idempotent."""
@@ -82,9 +97,25 @@ class Reader:
         """Parked events by scope, "" left out. Raises JournalError."""
         return await self._run(lambda: read_scopes(self._db, lane))
 
-    async def letters(self, lane: str | None, limit: int, after: int) -> list[DeadLetter]:
-        """By id above `after`. Raises JournalError."""
-        return await self._run(lambda: read_letters(self._db, lane, limit, after))
+    async def letters(self, wanted: LetterFilter, limit: int, after: LetterKey | None) -> list[DeadLetter]:
+        """In the order (lane, position, id). Raises JournalError."""
+        return await self._gather(lambda: letters.find(self._db, wanted, limit, after))
+
+    async def groups(self, wanted: LetterFilter) -> list[LetterGroup]:
+        """Letters counted. Raises JournalError."""
+        return letters.merged(await self._gather(lambda: letters.count(self._db, wanted)))
+
+    async def place(self, recorded_ms: int, head: int) -> int:
+        """See `places.position_at`. Raises JournalError."""
+        return await self._run(lambda: places.position_at(self._db, recorded_ms, head))
+
+    async def _gather(self, begin: Callable[[], Iterator[list[T]]]) -> list[T]:
+        """All that the steps give; between two of them others have their turn."""
+        steps = begin()
+        found: list[T] = []
+        while (step := await self._run(lambda: next(steps, None))) is not None:
+            found += step
+        return found
 
     async def _run(self, query: Callable[[], T]) -> T:
         if self._pool is None:
@@ -104,12 +135,7 @@ def fetch_events(
     db: sqlite3.Connection, after: int, limit: int, max_bytes: int
 ) -> tuple[Sequence[int], Sequence[bytes]]:
     """Positions and bodies of the next events, as few steps of SQLite as can be. Raises sqlite3.Error."""
-    limit, max_bytes = min(limit, CHUNK_EVENTS), min(max_bytes, CHUNK_BYTES)
-    while limit > 1:
-        count, size = db.execute(_SIZES, (after, limit)).fetchone()
-        if count < 2 or size <= max_bytes:
-            break
-        limit = max(1, min(limit - 1, count * max_bytes // size))
+    limit = _fitting(db, _SIZES, (after,), min(limit, CHUNK_EVENTS), min(max_bytes, CHUNK_BYTES))
     first, last, count, bodies = db.execute(_BODIES, (after, limit)).fetchone()
     if not count:
         return (), ()
@@ -118,6 +144,18 @@ def fetch_events(
     else:
         positions = orjson.loads(db.execute(_POSITIONS, (after, count)).fetchone()[0])
     return positions, bodies.split(SEPARATOR)
+
+
+def _fitting(
+    db: sqlite3.Connection, sizes: str, values: Sequence[Any], limit: int, max_bytes: int = CHUNK_BYTES
+) -> int:
+    """How many of the next rows fit, at least one. sizes: gives the number of rows and of bytes within a limit."""
+    while limit > 1:
+        count, size = db.execute(sizes, (*values, limit)).fetchone()
+        if count < 2 or size <= max_bytes:
+            break
+        limit = max(1, min(limit - 1, count * max_bytes // size))
+    return limit
 
 
 def parse_events(positions: Sequence[int], texts: Sequence[bytes]) -> list[Record]:
@@ -148,19 +186,24 @@ def read_parked(
         if value is not None:
             where += f" AND p.{column} = ?"
             values.append(storable(value))
-    rows, bodies = db.execute(
-        f"SELECT json_group_array(json(parked)), group_concat(body, char(30)) FROM (SELECT {_PARKED} AS parked, e.body "  # noqa: S608 - names are ours, values bound
-        f"FROM parked p CROSS JOIN events e ON e.position = p.position WHERE {where} ORDER BY p.position LIMIT ?)",
+    source = f"{_PARKED_BODIES} WHERE {where} ORDER BY p.position LIMIT ?"
+    limit = _fitting(db, f"SELECT count(*), sum(size) FROM ({source})", values, limit)  # noqa: S608 - names are ours, values bound
+    rows, histories, bodies = db.execute(
+        "SELECT json_group_array(json(parked)), json_group_array(history), group_concat(body, char(30)) "  # noqa: S608 - as above
+        f"FROM ({source})",
         (*values, limit),
     ).fetchone()
-    parked = [Parked(*row) for row in orjson.loads(rows)]
+    parked = [
+        Parked(*[*row, history_of(history)])
+        for row, history in zip(orjson.loads(rows), orjson.loads(histories), strict=True)
+    ]
     if not parked:
         return []
     return list(zip(parked, map(Envelope.from_json, bodies.split(SEPARATOR)), strict=True))
 
 
 def read_heads(db: sqlite3.Connection, lane: str, limit: int) -> list[KeyHead]:
-    """The first parked event of each key. Raises sqlite3.Error."""
+    """The first parked event of each key, without its history. Raises sqlite3.Error."""
     (rows,) = db.execute(
         f"SELECT json_group_array(json_array(json(parked), number)) FROM (SELECT {_PARKED} AS parked, k.number "  # noqa: S608 - as above
         "FROM (SELECT min(position) AS first, count(*) AS number FROM parked WHERE lane = ?1 AND scope = '' "
@@ -180,21 +223,3 @@ def read_scopes(db: sqlite3.Connection, lane: str) -> dict[str, int]:
     ).fetchone()
     scopes: dict[str, int] = orjson.loads(rows)
     return scopes
-
-
-def read_letters(db: sqlite3.Connection, lane: str | None, limit: int, after: int) -> list[DeadLetter]:
-    """Dead letters, oldest first. Raises sqlite3.Error."""
-    where = "id > ?1" if lane is None else "lane = ?3 AND id > ?1"
-    values = (after, limit) if lane is None else (after, limit, lane)
-    found = db.execute(
-        "SELECT lane, position, event_id, type, subject, body, reason, detail, attempts, first_failed_ms, "  # noqa: S608 - as above
-        f"last_failed_ms, dead_ms, id FROM dead_letters WHERE {where} ORDER BY id LIMIT ?2",
-        values,
-    ).fetchall()
-    return [_letter(row) for row in found]
-
-
-def _letter(row: tuple[Any, ...]) -> DeadLetter:
-    fields: list[Any] = [value.decode() if isinstance(value, bytes) else value for value in row]
-    fields[5] = row[5]
-    return DeadLetter(*fields)

@@ -15,12 +15,16 @@ Tables:
 - `seen`: what has been stored, for de-duplication. `key` is BLAKE2b-128 over source, type and id, each with its length in
   front of it; `created_ms`, the event's own time of creation (0 where there is none), comes first so that the table grows
   at its right edge. Rows outlive their event's body, and go `dedupe_seconds` after `recorded_ms`.
-- `lanes`: one cursor per sink. All at or below `position` is settled, parked or dead, and so is what `settled` names above
-  it: a JSON array of [first, last].
-- `parked`: events that wait outside of a lane's window; they are kept by retention.
+- `lanes`: one cursor per sink, or replay. All at or below `position` is settled, parked or dead, and so is what `settled`
+  names above it: a JSON array of [first, last]. `started`, `paused`, `absent_ms`, `about`: see `LaneNotes`.
+- `parked`: events that wait outside of a lane's window; they are kept by retention. `history` is a JSON array of
+  [at_ms, reason, detail], the latest last; "" when empty.
 - `dead_letters`: whole copies, independent of `events`. Those of sinks are unique by (lane, position), those of the ingress
-  (no position) by (lane, event_id). Ids are never given twice.
-- `tallies`: how many `parked` and `dead_letters` each lane has, kept by triggers.
+  (no position) by (lane, event_id). Ids are never given twice. `recorded_ms` is the event's, for when it goes back into
+  `events`. `dead_place` has all that letters are searched by, so that a search reads no bodies.
+- `tallies`: how many `parked` and `dead_letters` each lane has, and how long the letters' texts are together; kept by triggers.
+- `steps`: positions before which the wall clock had been set back: from one to the next, `recorded_ms` never falls. The
+  latest thousand.
 - `state`: one row. Retention has been everywhere at or below `trimmed` (only parked events remain there); `deleted` counts
   what it took; `head` keeps the newest position for when no event is left.
 
@@ -33,7 +37,7 @@ from collections.abc import Callable, Mapping
 from router.journal.contract import JournalOpenError
 
 APPLICATION_ID = 0x4645524A
-VERSION = 1
+VERSION = 2
 PAGE_SIZE = 16384
 
 _TABLES_1 = """
@@ -67,6 +71,37 @@ INSERT INTO state VALUES (1, 0, 0, 0)
 """
 
 
+_TABLES_2 = """
+ALTER TABLE lanes ADD COLUMN started INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lanes ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lanes ADD COLUMN absent_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lanes ADD COLUMN about TEXT NOT NULL DEFAULT '';
+ALTER TABLE parked ADD COLUMN history TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN app TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN history TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN recorded_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tallies ADD COLUMN dead_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE steps (position INTEGER PRIMARY KEY);
+DROP INDEX dead_lane
+"""
+_FILL_LETTERS_2 = """
+UPDATE dead_letters SET recorded_ms = coalesce(
+  (SELECT e.recorded_ms FROM events e WHERE e.position = dead_letters.position),
+  CASE WHEN json_valid(CAST(body AS TEXT)) THEN CAST(round(
+    (julianday(json_extract(CAST(body AS TEXT), '$.recordedtime')) - 2440587.5) * 86400000) AS INTEGER) END,
+  first_failed_ms),
+  app = CASE WHEN json_valid(CAST(body AS TEXT)) THEN coalesce(json_extract(CAST(body AS TEXT), '$.appid'), '') ELSE '' END
+WHERE position IS NOT NULL
+"""
+_INDICES_2 = """
+CREATE INDEX dead_place ON dead_letters (lane, position, id, type, app, reason, dead_ms, subject);
+CREATE INDEX dead_type ON dead_letters (type);
+UPDATE tallies SET dead_bytes = (SELECT coalesce(sum(length(body) + length(history)), 0) FROM dead_letters d
+  WHERE d.lane = tallies.lane)
+"""
+_DROP_TRIGGERS_1 = "DROP TRIGGER dead_letters_insert; DROP TRIGGER dead_letters_delete"
+
+
 def _tally_trigger(table: str, column: str, when: str, row: str, change: str) -> str:
     return f"""CREATE TRIGGER {table}_{when.lower()} AFTER {when} ON {table} BEGIN
       INSERT INTO tallies (lane, {column}) VALUES ({row}.lane, {change})
@@ -74,18 +109,46 @@ def _tally_trigger(table: str, column: str, when: str, row: str, change: str) ->
     END"""  # noqa: S608 - our own names
 
 
-def _format_1(connection: sqlite3.Connection) -> None:
-    for statement in _TABLES_1.split(";"):
+def _letter_trigger(when: str, row: str, sign: str) -> str:
+    return f"""CREATE TRIGGER dead_letters_{when.lower()} AFTER {when} ON dead_letters BEGIN
+      INSERT INTO tallies (lane, dead, dead_bytes)
+        VALUES ({row}.lane, {sign}1, {sign}(length({row}.body) + length({row}.history)))
+        ON CONFLICT (lane) DO UPDATE SET dead = dead + excluded.dead, dead_bytes = dead_bytes + excluded.dead_bytes;
+    END"""  # noqa: S608 - as above
+
+
+_HISTORY_TRIGGER = """CREATE TRIGGER dead_letters_update AFTER UPDATE OF history ON dead_letters BEGIN
+  UPDATE tallies SET dead_bytes = dead_bytes + length(NEW.history) - length(OLD.history) WHERE lane = NEW.lane;
+END"""
+
+
+def _each(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
         connection.execute(statement)
+
+
+def _format_1(connection: sqlite3.Connection) -> None:
+    _each(connection, _TABLES_1)
     for table, column in (("parked", "parked"), ("dead_letters", "dead")):
         connection.execute(_tally_trigger(table, column, "INSERT", "NEW", "1"))
         connection.execute(_tally_trigger(table, column, "DELETE", "OLD", "-1"))
 
 
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _format_1}
+def _format_2(connection: sqlite3.Connection) -> None:
+    """Writes each dead letter anew: needs as much space as they take."""
+    _each(connection, _TABLES_2)
+    connection.execute(_FILL_LETTERS_2)
+    _each(connection, _INDICES_2)
+    _each(connection, _DROP_TRIGGERS_1)
+    connection.execute(_letter_trigger("INSERT", "NEW", ""))
+    connection.execute(_letter_trigger("DELETE", "OLD", "-"))
+    connection.execute(_HISTORY_TRIGGER)
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _format_1, 2: _format_2}
 """What brings a file from the version before to this one; each runs in the one transaction of `migrate`."""
 
-TABLES = ("events", "seen", "lanes", "parked", "dead_letters", "tallies", "state")
+TABLES = ("events", "seen", "lanes", "parked", "dead_letters", "tallies", "steps", "state")
 
 
 def configure(connection: sqlite3.Connection) -> None:

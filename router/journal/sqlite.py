@@ -2,15 +2,18 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import compress
 from pathlib import Path
+from typing import Any
 
 from router.clock import Clock
 from router.envelope import Envelope
 from router.journal import guard
-from router.journal.batch import Batch
+from router.journal.batch import Batch, Control, parked_json
 from router.journal.contract import (
+    ALL_LETTERS,
     INGRESS,
     DeadLetter,
     JournalError,
@@ -18,7 +21,11 @@ from router.journal.contract import (
     JournalFullError,
     JournalOpenError,
     KeyHead,
+    LaneNotes,
     LaneState,
+    LetterFilter,
+    LetterGroup,
+    LetterKey,
     Meta,
     Parked,
     Record,
@@ -26,17 +33,20 @@ from router.journal.contract import (
     Verdict,
 )
 from router.journal.group import GroupCommit
-from router.journal.lanes import delete_lane, insert_lane, read_lanes
-from router.journal.limits import Limits, limits_of
+from router.journal.lanes import delete_lane, insert_lane, rename_lane, write_notes
+from router.journal.limits import MIB, Limits, limits_of
 from router.journal.opening import explain, open_writer
 from router.journal.reader import Reader
-from router.journal.store import Done, Store
+from router.journal.revival import purge, revive
+from router.journal.store import Done, Store, Tally
 from router.journal.tail import Tail
 from router.settings.model import JournalSettings
 from router.telemetry import Telemetry, facts
 
 TICK_SECONDS = 1.0
 TRIMMED_EVERY_SECONDS = 10.0
+DEAD_LETTERS = "dead letters"
+"""Named as the holder of a full journal's space when they take more of it than events do; no sink's name has a blank."""
 
 
 class SqliteJournal:
@@ -54,6 +64,7 @@ class SqliteJournal:
             self._store, committed=self._committed, failed=self._fail, refuse=self._full, recreated=self._recreated
         )
         self._reader = Reader(path)
+        self._searcher = Reader(path, "journal-searcher")
         self._lock: guard.Lock | None = None
         self._unclean = False
         self._closing: asyncio.Task[None] | None = None
@@ -61,6 +72,8 @@ class SqliteJournal:
         self._tick: asyncio.TimerHandle | None = None
         self._waiting: set[asyncio.Future[None]] = set()
         self._lanes: dict[str, LaneState] = {}
+        self._leaving: set[str] = set()
+        self._tallies: dict[str, Tally] = {}
         self._last = Done(0, 0)
         self._trimmed = 0
         self._trimmed_told = float("-inf")
@@ -73,7 +86,7 @@ class SqliteJournal:
         self._ended: asyncio.Future[JournalFailedError] = self._loop.create_future()
         done = await asyncio.to_thread(self._open)
         self._tail = Tail(done.head)
-        self._last = done
+        self._adopt(Batch(), done)
         self._group.start(self._room(done))
         self._opened = True
         self._tick = self._loop.call_later(TICK_SECONDS, self._ticked)
@@ -100,28 +113,47 @@ class SqliteJournal:
 
     def settle(self, lane: str, settlement: Settlement) -> asyncio.Future[None]:
         """See `Journal.settle`. Raises JournalError when the lane isn't registered or the journal has ended."""
-        if lane not in self._lanes:
-            self._group.check_open()
-            raise JournalError(f"lane {lane!r} is not registered")
+        self._check_known(lane)
         return self._group.settle(lane, settlement)
 
-    async def register(self, lane: str, start: int | None = None) -> LaneState:
+    async def register(self, lane: str, start: int | None = None, about: str = "") -> LaneState:
         """See `Journal.register`."""
-        if lane not in self._lanes:
-            position = self.head if start is None else start
-            state: LaneState = await self._group.control(lambda db: insert_lane(db, lane, position))
-            self._lanes.setdefault(lane, state)
-        return self._lanes[lane]
+        if lane in self._lanes and lane not in self._leaving:
+            return self._lanes[lane]
+        position = self.head if start is None else start
+        state: LaneState = await self._group.control(lambda db: insert_lane(db, lane, position, about))
+        return state
+
+    async def note(self, lane: str, notes: LaneNotes) -> None:
+        """See `Journal.note`."""
+        self._check_known(lane)
+        if not await self._group.control(lambda db: write_notes(db, lane, notes)):
+            raise JournalError(f"lane {lane!r} is not registered")
+
+    async def rename(self, lane: str, to: str) -> None:
+        """See `Journal.rename`. Neither may be running: it would go on from where it was before."""
+        self._check_known(lane)
+        if lane == to:
+            return
+        if to == INGRESS:
+            raise JournalError(f"no lane can be named {INGRESS!r}")
+        await self._group.written()
+        refused = await self._leave(lane, lambda db: rename_lane(db, lane, to))
+        if refused:
+            raise JournalError(refused)
 
     async def forget(self, lane: str) -> None:
         """See `Journal.forget`."""
-        self._lanes.pop(lane, None)
         self._group.drop_settles(lane)
-        await self._group.control(lambda db: delete_lane(db, lane))
+        await self._leave(lane, lambda db: delete_lane(db, lane))
 
     async def lanes(self) -> Sequence[LaneState]:
         """See `Journal.lanes`."""
         return list(self._lanes.values())
+
+    async def position_at(self, recorded_ms: int) -> int:
+        """See `Journal.position_at`. Exact, but for where the clock was set back before format 2 or a thousand times since."""
+        return await self._searcher.place(recorded_ms, self.head)
 
     async def read(self, after: int, limit: int, max_bytes: int) -> Sequence[Record]:
         """See `Journal.read`; from disk at most 1,000 records or 8 MiB at once. Raises JournalError."""
@@ -160,15 +192,36 @@ class SqliteJournal:
         await self._group.written()
         return await self._reader.parked(lane, order_key, scope, after, limit)
 
-    async def dead_letters(self, lane: str | None = None, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:
-        """See `Journal.dead_letters`; sees all that was settled before."""
+    async def dead_letters(
+        self, wanted: LetterFilter = ALL_LETTERS, limit: int = 100, after: LetterKey | None = None
+    ) -> Sequence[DeadLetter]:
+        """See `Journal.dead_letters`; sees all that was settled before. At most 8 MiB at once."""
         await self._group.written()
-        return await self._reader.letters(lane, limit, after)
+        return await self._searcher.letters(wanted, limit, after)
+
+    async def count_letters(self, wanted: LetterFilter = ALL_LETTERS) -> Sequence[LetterGroup]:
+        """See `Journal.count_letters`; sees all that was settled before."""
+        await self._group.written()
+        return await self._searcher.groups(wanted)
+
+    async def revive(self, lane: str, parked: Mapping[int, Parked]) -> Sequence[int]:
+        """See `Journal.revive`. Left out are those, too, whose place the lane has not come to yet: it delivers them itself."""
+        self._check_known(lane)
+        rows = {number: (row.position, parked_json(row)) for number, row in parked.items()}
+        ids: list[int] = await self._group.control(lambda db: revive(db, lane, rows))
+        return ids
+
+    async def purge(self, ids: Sequence[int]) -> int:
+        """See `Journal.purge`. One transaction: large numbers are for the caller to cut."""
+        chosen = list(ids)
+        gone: int = await self._group.control(lambda db: purge(db, chosen))
+        return gone
 
     def meta(self) -> Meta:
         """See `Journal.meta`. Costs nothing."""
         last = self._last
-        return Meta(self.head, last.events, last.bytes, self._limits.max_bytes, last.oldest_ms, self._holder())
+        dead = {lane: tally.dead for lane, tally in self._tallies.items() if tally.dead}
+        return Meta(self.head, last.events, last.bytes, self._limits.max_bytes, last.oldest_ms, self._holder(), dead)
 
     @property
     def full(self) -> bool:
@@ -192,9 +245,10 @@ class SqliteJournal:
             connection, self._unclean = open_writer(self.path)
             try:
                 done = self._store.open(connection)
-                self._lanes = {state.name: state for state in read_lanes(connection)}
                 self._reader.start()
+                self._searcher.start()
             except BaseException:
+                self._reader.stop()
                 connection.close()
                 raise
         except BaseException as error:
@@ -213,6 +267,7 @@ class SqliteJournal:
         self._wake()
 
     def _stop(self) -> None:
+        self._searcher.stop()
         if self.failed is None:
             self._reader.stop()  # first, so that the writer is the last to close and the log goes
         try:
@@ -226,12 +281,7 @@ class SqliteJournal:
 
     def _committed(self, batch: Batch, done: Done) -> int:
         """Adopt what a commit came to; gives the room left for events, in bytes."""
-        self._last = done
-        for name, change in () if done.unsettled else batch.settles.items():
-            state = self._lanes.get(name)
-            if state is not None:
-                tallies = done.tallies.get(name, (state.parked, state.dead))
-                self._lanes[name] = LaneState(name, change.position, change.settled, *tallies)
+        self._adopt(batch, done)
         if done.head >= done.first:
             stored = batch.envelopes if done.new is None else list(compress(batch.envelopes, done.new))
             self._tail.extend(done.first, stored)
@@ -240,22 +290,59 @@ class SqliteJournal:
         self._tell_trimmed()
         return self._room(done)
 
+    def _adopt(self, batch: Batch, done: Done) -> None:
+        self._last = done
+        if done.lanes is not None:
+            self._lanes, self._tallies = {state.name: state for state in done.lanes}, done.tallies
+            return
+        self._tallies |= done.tallies
+        for name, change in () if done.unsettled else batch.settles.items():
+            state = self._lanes.get(name)
+            if state is not None:
+                tally = done.tallies.get(name, Tally(state.parked, state.dead, 0))
+                self._lanes[name] = replace(
+                    state, position=change.position, settled=change.settled, parked=tally.parked, dead=tally.dead
+                )
+
+    def _check_known(self, lane: str) -> None:
+        if lane not in self._lanes or lane in self._leaving:
+            self._group.check_open()
+            raise JournalError(f"lane {lane!r} is not registered")
+
+    async def _leave(self, lane: str, control: Control) -> Any:
+        """Let the lane settle nothing more, from now on or until it turns out that it stays."""
+        self._leaving.add(lane)
+        try:
+            future = self._group.control(control)
+        except BaseException:
+            self._leaving.discard(lane)
+            raise
+        future.add_done_callback(lambda _: self._leaving.discard(lane))
+        return await asyncio.shield(future)
+
     def _room(self, done: Done) -> int:
         return -1 if done.disk_full else self._limits.append_bytes - done.bytes
 
     def _full(self) -> JournalFullError:
-        holder = self._holder()
+        holder = DEAD_LETTERS if self._dead_bytes() * 2 > self._last.bytes else self._holder()
         self._telemetry.emit(facts.JOURNAL_FULL, holder=holder or "")
         if self._last.disk_full:
             return JournalFullError(f"the disk of {self.path} is full", holder)
         held = f"sink {holder!r} holds the space" if holder else "no settled event is left to drop"
+        if holder == DEAD_LETTERS:
+            held = f"dead letters hold {self._dead_bytes() // MIB} MiB: replay or purge them"
         return JournalFullError(
             f"the journal has reached its size limit of {self._limits.max_bytes} bytes: {held}", holder
         )
 
     def _holder(self) -> str | None:
-        lowest = min(self._lanes.values(), key=lambda state: state.position, default=None)
+        now = int(self._clock.wall() * 1000)
+        holding = [state for state in self._lanes.values() if self._limits.holds(state.notes.absent_ms, now)]
+        lowest = min(holding, key=lambda state: state.position, default=None)
         return lowest.name if lowest is not None and lowest.position < self.head else None
+
+    def _dead_bytes(self) -> int:
+        return sum(tally.dead_bytes for tally in self._tallies.values())
 
     def _fail(self, failure: JournalFailedError) -> None:
         self._telemetry.emit(facts.JOURNAL_FAILED, error=str(failure))

@@ -64,13 +64,14 @@ def chunks(bodies: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 
 
 INSERT_PARKED = """
-INSERT INTO parked (lane, position, order_key, scope, attempts, tries, first_failed_ms, last_failed_ms, due_ms, reason, detail)
+INSERT INTO parked (lane, position, order_key, scope, attempts, tries, first_failed_ms, last_failed_ms, due_ms, reason, detail,
+  history)
 SELECT ?1, json_extract(value,'$[0]'), json_extract(value,'$[1]'), json_extract(value,'$[2]'), json_extract(value,'$[3]'),
   json_extract(value,'$[4]'), json_extract(value,'$[5]'), json_extract(value,'$[6]'), json_extract(value,'$[7]'),
-  json_extract(value,'$[8]'), json_extract(value,'$[9]') FROM json_each(?2) WHERE true
+  json_extract(value,'$[8]'), json_extract(value,'$[9]'), json_extract(value,'$[10]') FROM json_each(?2) WHERE true
 ON CONFLICT (lane, position) DO UPDATE SET order_key=excluded.order_key, scope=excluded.scope, attempts=excluded.attempts,
   tries=excluded.tries, first_failed_ms=excluded.first_failed_ms, last_failed_ms=excluded.last_failed_ms,
-  due_ms=excluded.due_ms, reason=excluded.reason, detail=excluded.detail
+  due_ms=excluded.due_ms, reason=excluded.reason, detail=excluded.detail, history=excluded.history
 """
 
 DELETE_PARKED = "DELETE FROM parked WHERE lane = ? AND position IN (SELECT value FROM json_each(?))"
@@ -83,16 +84,18 @@ DELETE FROM events WHERE position IN (SELECT value FROM json_each(?)) AND positi
 
 _LETTERS = """
 INSERT INTO dead_letters (lane, position, event_id, type, subject, body, reason, detail, attempts, first_failed_ms,
-  last_failed_ms, dead_ms)
+  last_failed_ms, dead_ms, app, history, recorded_ms)
 SELECT json_extract(value,'$[0]'), json_extract(value,'$[1]'), json_extract(value,'$[2]'), json_extract(value,'$[3]'),
   json_extract(value,'$[4]'), CAST(json_extract(value,'$[5]') AS BLOB), json_extract(value,'$[6]'),
   json_extract(value,'$[7]'), json_extract(value,'$[8]'), json_extract(value,'$[9]'), json_extract(value,'$[10]'),
-  json_extract(value,'$[11]') FROM json_each(?) WHERE true
+  json_extract(value,'$[11]'), json_extract(value,'$[12]'), json_extract(value,'$[13]'),
+  coalesce((SELECT recorded_ms FROM events WHERE position = json_extract(value,'$[1]')), json_extract(value,'$[9]'))
+FROM json_each(?) WHERE true
 """
 INSERT_QUARANTINED = _LETTERS + "ON CONFLICT (lane, event_id) WHERE position IS NULL DO NOTHING"
 INSERT_DEAD = (
     _LETTERS
     + """ON CONFLICT (lane, position) WHERE position IS NOT NULL DO UPDATE SET reason=excluded.reason,
   detail=excluded.detail, attempts=excluded.attempts, first_failed_ms=excluded.first_failed_ms,
-  last_failed_ms=excluded.last_failed_ms, dead_ms=excluded.dead_ms"""
+  last_failed_ms=excluded.last_failed_ms, dead_ms=excluded.dead_ms, history=excluded.history"""
 )

@@ -5,7 +5,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,9 +14,11 @@ from router.envelope import Envelope
 from router.journal import ballast, schema
 from router.journal import statements as sql
 from router.journal.batch import Batch, LaneChange, array
-from router.journal.contract import JournalFullError
+from router.journal.contract import INGRESS, JournalFullError, LaneState
+from router.journal.lanes import read_cursors, read_lanes
 from router.journal.limits import Limits
 from router.journal.opening import is_full
+from router.journal.places import latest_ms, note_step
 from router.journal.retention import SLICE, Ends, Sweep, read_ends, save_ends, times, trim
 
 CHECKPOINT_PAGES = 100
@@ -27,6 +29,14 @@ MEASURE_BYTES = 4 << 20
 MEASURE_MS = 1000
 ROW_OVERHEAD = 80
 _NEVER_MS = 1 << 62
+
+
+class Tally(NamedTuple):
+    """What a lane has: parked events, dead letters, and the bytes of these."""
+
+    parked: int
+    dead: int
+    dead_bytes: int
 
 
 @dataclass(slots=True)
@@ -40,7 +50,9 @@ class Done:
     """Why the batch's appends and letters were left out, while the rest of it was committed."""
     unsettled: bool = False
     """Whether not even the settlements found room: nothing was written."""
-    tallies: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    lanes: list[LaneState] | None = None
+    """All lanes, when something other than settlements may have changed them; `tallies` has all too then."""
     results: list[Any] = field(default_factory=list)
     events: int = 0
     bytes: int = 0
@@ -60,7 +72,8 @@ class Store:
         self._clock = clock
         self._sweep = Sweep(limits)
         self._ends = Ends()
-        self._lanes: dict[str, int] = {}
+        self._lanes: dict[str, tuple[int, int]] = {}
+        self._last_ms = 0
         self._pages = 0
         self._new_bytes = 0
         self._log_pages = max(CHECKPOINT_PAGES, min(LOG_PAGES, limits.max_bytes // 16 // schema.PAGE_SIZE))
@@ -77,9 +90,13 @@ class Store:
         (head,) = self._db.execute("SELECT head FROM state").fetchone()
         self.head = max(last or 0, head)
         self._ends = read_ends(self._db)
-        self._lanes = self._read_lanes()
+        self._lanes = read_cursors(self._db)
+        latest = latest_ms(self._db, self.head) if self.head else 0
+        self._last_ms = _NEVER_MS if latest is None else latest
         self._measure(self._now_ms())
-        return self._done(Done(self.head + 1, self.head))
+        done = Done(self.head + 1, self.head)
+        done.lanes, done.tallies = read_lanes(self._db), self._read_tallies()
+        return self._done(done)
 
     def commit(self, batch: Batch) -> Done:
         """Write the batch durably. When space runs out, its appends are refused and the rest is tried without them.
@@ -149,18 +166,22 @@ class Store:
             if envelopes and not self._append(envelopes, ids, now):
                 raise sqlite3.IntegrityError("events that were not there could not be stored")
         done.head = self.head + len(envelopes)
+        if envelopes and now < self._last_ms:
+            note_step(db, done.first)
         if appends and batch.letters:
             db.execute(sql.INSERT_QUARANTINED, (array(batch.letters),))
         done.results = [control(db) for control, _ in batch.controls]
         ends = self._settle(batch.settles, read_ends(db) if batch.controls else self._ends)
-        known = self._read_lanes() if batch.controls else self._lanes
-        lanes = known | {name: change.position for name, change in batch.settles.items() if name in known}
+        known = read_cursors(db) if batch.controls else self._lanes
+        lanes = known | {n: (change.position, known[n][1]) for n, change in batch.settles.items() if n in known}
         ends = self._retain(ends, lanes, len(envelopes), now, done)
         if self._sweep.due(now):
             self._sweep.run(db, now)
         db.execute("COMMIT")
         self.head, self._ends, self._lanes = done.head, ends, lanes
-        done.tallies = self._read_tallies(batch)
+        self._tell(batch, done)
+        if envelopes:
+            self._last_ms = now
         if envelopes and ends.next_ms is None:
             ends.next_ms = now
             ends.oldest_ms = now if ends.oldest_ms is None else ends.oldest_ms
@@ -195,7 +216,13 @@ class Store:
         db = self._db
         for lane, change in settles.items():
             settled = orjson.dumps(change.settled).decode()
-            db.execute("UPDATE lanes SET position = ?, settled = ? WHERE name = ?", (change.position, settled, lane))
+            update = db.execute(
+                "UPDATE lanes SET position = ?, settled = ? WHERE name = ?", (change.position, settled, lane)
+            )
+            if update.rowcount == 0:
+                continue  # forgotten meanwhile: what it parked would be kept for nobody
+            if change.dead:
+                db.execute(sql.INSERT_DEAD, (array(change.dead),))
             if change.unparked:
                 positions = orjson.dumps(list(change.unparked)).decode()
                 db.execute(sql.DELETE_PARKED, (lane, positions))
@@ -205,13 +232,12 @@ class Store:
                     save_ends(db, ends, self.head)
             if change.parked:
                 db.execute(sql.INSERT_PARKED, (lane, array(change.parked.values())))
-            if change.dead:
-                db.execute(sql.INSERT_DEAD, (array(change.dead),))
         return ends
 
-    def _retain(self, ends: Ends, lanes: dict[str, int], appended: int, now: int, done: Done) -> Ends:
-        over = bool(lanes) and self._bytes > self._limits.trim_bytes
-        low = min(lanes.values(), default=done.head)
+    def _retain(self, ends: Ends, lanes: dict[str, tuple[int, int]], appended: int, now: int, done: Done) -> Ends:
+        held = [position for position, absent_ms in lanes.values() if self._limits.holds(absent_ms, now)]
+        over = bool(held) and self._bytes > self._limits.trim_bytes
+        low = min(held, default=done.head)
         cutoff = _NEVER_MS if over else now - self._limits.retention_ms
         if low <= ends.trimmed or ends.next_ms is None or ends.next_ms >= cutoff:
             return ends
@@ -223,17 +249,17 @@ class Store:
             save_ends(self._db, kept, done.head)
         return kept
 
-    def _read_tallies(self, batch: Batch) -> dict[str, tuple[int, int]]:
-        lanes = [lane for lane, c in batch.settles.items() if c.parked or c.unparked or c.dead]
+    def _tell(self, batch: Batch, done: Done) -> None:
         if batch.controls:
-            return {lane: (p, d) for lane, p, d in self._db.execute("SELECT lane, parked, dead FROM tallies")}
-        rows = [
-            self._db.execute("SELECT lane, parked, dead FROM tallies WHERE lane = ?", (n,)).fetchone() for n in lanes
-        ]
-        return {row[0]: (row[1], row[2]) for row in rows if row is not None}
+            done.lanes, done.tallies = read_lanes(self._db), self._read_tallies()
+            return
+        changed = [lane for lane, c in batch.settles.items() if c.parked or c.unparked or c.dead]
+        for lane in [*changed, INGRESS] if batch.letters else changed:
+            done.tallies |= self._read_tallies("WHERE lane = ?", lane)
 
-    def _read_lanes(self) -> dict[str, int]:
-        return dict(self._db.execute("SELECT name, position FROM lanes").fetchall())
+    def _read_tallies(self, where: str = "", *values: str) -> dict[str, Tally]:
+        rows = self._db.execute(f"SELECT lane, parked, dead, dead_bytes FROM tallies {where}", values).fetchall()  # noqa: S608 - ours
+        return {lane: Tally(*numbers) for lane, *numbers in rows}
 
     def _account(self, envelopes: list[Envelope], batch: Batch, now: int) -> None:
         written = sum([len(envelope.json) + ROW_OVERHEAD for envelope in envelopes])
@@ -241,7 +267,7 @@ class Store:
         self._unmeasured += written
         self._new_bytes += written
         self._pages += 4 + written // schema.PAGE_SIZE
-        if batch.letters or any(c.parked or c.dead for c in batch.settles.values()):
+        if batch.letters or batch.controls or any(c.parked or c.dead for c in batch.settles.values()):
             self._pages += 8
         full = self._disk_full or self._bytes > self._limits.trim_bytes
         if full or self._unmeasured >= MEASURE_BYTES or abs(now - self._measured_ms) >= MEASURE_MS:

@@ -17,6 +17,8 @@ from router.journal.contract import (
     Journal,
     JournalError,
     JournalOpenError,
+    LetterFilter,
+    LetterKey,
     Parked,
     Record,
     Settlement,
@@ -34,6 +36,10 @@ def dated(number: int, created_ms: int = 0) -> Envelope:
 
 def letter(lane: str, position: int | None, event_id: str = "event-1", body: bytes = b'{"a":"\\u00e9"}') -> DeadLetter:
     return DeadLetter(lane, position, event_id, "a.type_v1", None, body, "http_400", "no\nsuch thing", 3, 10, 20, 30)
+
+
+def key(found: DeadLetter) -> LetterKey:
+    return LetterKey(found.lane, found.position or 0, found.id)
 
 
 def ids(records: Sequence[Record]) -> list[str]:
@@ -278,7 +284,7 @@ class JournalContract:
         await journal.forget("bus")
         assert await journal.lanes() == []
         assert await journal.read_parked("bus", order_key="a") == []
-        assert len(await journal.dead_letters("bus")) == 1
+        assert len(await journal.dead_letters(LetterFilter(lanes=("bus",)))) == 1
         with pytest.raises(JournalError):
             await journal.settle("bus", Settlement(2))
         assert (await journal.register("bus")).parked == 0
@@ -295,8 +301,8 @@ class JournalContract:
                 ("bus", "event-1", b'{"a":"\\u00e9"}', "http_400", "no\nsuch thing", 3, 30),
                 (INGRESS, "event-9", b'{"a":"\\u00e9"}', "http_400", "no\nsuch thing", 3, 30),
             }
-            assert [x.lane for x in await again.dead_letters("bus")] == ["bus"]
-            assert [x.id for x in await again.dead_letters(after=found[0].id)] == [found[1].id]
+            assert [x.lane for x in await again.dead_letters(LetterFilter(lanes=("bus",)))] == ["bus"]
+            assert [x.id for x in await again.dead_letters(after=key(found[0]))] == [found[1].id]
             assert len(await again.dead_letters(limit=1)) == 1
             assert [lane.dead for lane in await again.lanes()] == [1]
         finally:
@@ -306,7 +312,10 @@ class JournalContract:
         letters = [letter(INGRESS, None, "event-1"), letter(INGRESS, None, "event-2"), letter(INGRESS, None, "event-1")]
         await asyncio.gather(*map(journal.quarantine, letters))
         await journal.quarantine(letters[0])
-        assert [x.event_id for x in await journal.dead_letters(INGRESS)] == ["event-1", "event-2"]
+        assert [x.event_id for x in await journal.dead_letters(LetterFilter(lanes=(INGRESS,)))] == [
+            "event-1",
+            "event-2",
+        ]
 
     async def test_meta_counts(self, journal: Journal) -> None:
         assert journal.meta().events == 0

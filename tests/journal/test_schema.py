@@ -29,22 +29,22 @@ def test_an_older_file_is_brought_up_in_one_transaction(tmp_path: Path, monkeypa
     schema.migrate(db, 0)
     before = columns(db)
 
-    def second(connection: sqlite3.Connection) -> None:
+    def third(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE lanes ADD COLUMN note TEXT")
 
-    def third(connection: sqlite3.Connection) -> None:
+    def fourth(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE nowhere ADD COLUMN note TEXT")
 
-    monkeypatch.setattr(schema, "VERSION", 3)
-    monkeypatch.setattr(schema, "MIGRATIONS", {**schema.MIGRATIONS, 2: second, 3: third})
+    monkeypatch.setattr(schema, "VERSION", 4)
+    monkeypatch.setattr(schema, "MIGRATIONS", {**schema.MIGRATIONS, 3: third, 4: fourth})
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db, schema.check_identity(db, "x"))
     assert columns(db) == before
-    assert schema.check_identity(db, "x") == 1
-    monkeypatch.setattr(schema, "VERSION", 2)
-    schema.migrate(db, 1)
-    assert columns(db)["lanes"][-1] == "note"
     assert schema.check_identity(db, "x") == 2
+    monkeypatch.setattr(schema, "VERSION", 3)
+    schema.migrate(db, 2)
+    assert columns(db)["lanes"][-1] == "note"
+    assert schema.check_identity(db, "x") == 3
     db.close()
 
 

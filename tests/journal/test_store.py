@@ -84,8 +84,8 @@ async def test_the_oldest_settled_go_first_even_if_young_so_that_the_file_stays_
         meta = journal.meta()
         assert meta.events < 200
         assert meta.bytes <= SMALL.append_bytes
-        records = await journal.read(0, 1000, MANY)
-        assert records[-1].position == 500
+        last = await journal.read(499, 1000, MANY)
+        assert [record.position for record in last] == [500]
         assert size_of(tmp_path) < SMALL.max_bytes + 4 * MIB
 
 
