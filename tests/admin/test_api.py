@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.admin.api import Api, Ask, Reply, index
@@ -206,6 +206,7 @@ def test_the_index_has_a_line_for_each() -> None:
     assert len(index().splitlines()) == len(Api.ROUTES)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([(route.method, route.path) for route in Api.ROUTES]),
     st.text(max_size=5),
