@@ -80,24 +80,26 @@ class Rotation:
         changes = {
             prefix: difference(prefix, used, found[prefix]) for prefix, used in self._used.items() if prefix in found
         }
+        left = [variable for change in changes.values() for variable in change.left] + self._renamed(sections)
+        unread = {variable + FILE_SUFFIX for variable in sections.faulty}
         faults = [str(fault) for fault in sections.faults]
-        faults += [f"{variable}: {RESTART}" for variable in self._renamed(sections)]
-        faults += [f"{variable}: {RESTART}" for change in changes.values() for variable in change.left]
-        self._report("", faults)
-        for prefix, change in changes.items():
-            if prefix in self._taking:
-                self._watch.done(None)
-            elif change.taken and prefix in self._takers:
-                self._taking[prefix] = group.create_task(self._take(prefix, change))
-            else:
-                self._report(prefix, ())
+        self._report("", faults + [f"{variable}: {RESTART}" for variable in left if variable not in unread])
+        for prefix in self._used:
+            self._hand_over(prefix, changes.get(prefix), group)
+
+    def _hand_over(self, prefix: str, change: Difference | None, group: asyncio.TaskGroup) -> None:
+        """change: None for a part that has faults, and keeps what it has."""
+        if prefix in self._taking:
+            self._watch.done(None)
+        elif change is not None and change.taken and prefix in self._takers:
+            self._taking[prefix] = group.create_task(self._take(prefix, change))
+        else:
+            self._report(prefix, ())
 
     def _renamed(self, sections: Sections) -> list[str]:
         """The lists of names that changed."""
         found = {APPS: set(sections.apps), SINKS: set(sections.sinks)}
-        return [
-            name + FILE_SUFFIX for name in found if found[name] != self._names[name] and name not in sections.faulty
-        ]
+        return [name + FILE_SUFFIX for name in found if found[name] != self._names[name]]
 
     async def _take(self, prefix: str, change: Difference) -> None:
         variables = ", ".join(change.taken)

@@ -215,6 +215,40 @@ async def test_what_only_a_restart_takes_up_is_named(tmp_path: Path) -> None:
         assert all("restart" in fault for fault in faults if "THREE" not in fault)
 
 
+async def test_a_setting_that_cannot_be_read_is_not_called_changed(tmp_path: Path) -> None:
+    for name, content in (("level", "debug"), ("sinks", "iam")):
+        write(tmp_path / name, content)
+    environ = {
+        **HTTP,
+        "FER_SINKS": "",
+        "FER_SINKS_FILE": str(tmp_path / "sinks"),
+        "FER_LOG__LEVEL_FILE": str(tmp_path / "level"),
+    }
+    async with watching(environ) as world:
+        remove(tmp_path / "level")
+        remove(tmp_path / "sinks")
+        await world.settle()
+        [faults] = world.kept
+        assert len(faults) == 2
+        assert all("no file" in fault for fault in faults)
+
+
+async def test_what_a_taker_said_is_forgotten_with_what_it_was_about(key: Path) -> None:
+    async def take(section: Any) -> None:
+        raise KeptError("nobody there")
+
+    async with watching(app(key), {"FER_APP": take}) as world:
+        write(key, "two")
+        await world.settle()
+        assert world.standing == 1
+        remove(key)
+        await world.settle()
+        assert (world.standing, len(world.kept)) == (1, 2)
+        write(key, "one")
+        await world.settle()
+        assert world.standing == 0
+
+
 async def test_who_keeps_the_old_is_asked_again_until_it_takes_the_new(key: Path) -> None:
     refusing = True
     asked = 0
