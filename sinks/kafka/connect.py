@@ -10,13 +10,13 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from sinks.contract import SinkNotReadyError
-from sinks.kafka.errors import describe
+from sinks.kafka.errors import UNTRUSTED, describe, root
 from sinks.kafka.settings import SERVER, KafkaSettings
 
 ConnectError = (OSError, KafkaError, AssertionError)
 """What connecting raises. AssertionError: aiokafka asserts on answers that no broker gives (another server's port)."""
 
-CLOSED_HINT = " (is this the port for the protocol? is a client certificate wanted?)"
+CLOSED_HINT = f" (is this the port for the protocol? is our certificate {UNTRUSTED})"
 
 
 def options(settings: KafkaSettings) -> dict[str, Any]:
@@ -91,6 +91,6 @@ async def _ask(host: str, port: int, shared: dict[str, Any], request: MetadataRe
 
 def not_ready(settings: KafkaSettings, error: BaseException) -> SinkNotReadyError:
     """The error for people: which brokers, how we came, what they said."""
-    hint = CLOSED_HINT if isinstance(error, KafkaConnectionError) else ""
+    hint = CLOSED_HINT if isinstance(root(error), KafkaConnectionError) else ""
     way = settings.protocol + (f" {settings.sasl_mechanism}" if settings.sasl_username else "")
     return SinkNotReadyError(f"Kafka at {', '.join(settings.bootstrap_servers)} ({way}): {describe(error)}{hint}")

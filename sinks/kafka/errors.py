@@ -57,6 +57,9 @@ CLUSTER: Final = {
 """Nobody takes anything now."""
 
 
+UNTRUSTED = "missing, expired, or not trusted there?"
+
+
 def outcome(error: BaseException, topic: str) -> Outcome:
     """What becomes of the event that met this error on its way to the topic."""
     detail = f"{describe(error)} (topic {topic})"
@@ -74,10 +77,10 @@ def outcome(error: BaseException, topic: str) -> Outcome:
 
 def cluster_reason(error: BaseException) -> str:
     """Why the cluster lets nobody in, for metrics."""
-    return _reason(CLUSTER, _cause(error)) or "connection"
+    return _reason(CLUSTER, root(error)) or "connection"
 
 
-def _cause(error: BaseException) -> BaseException:
+def root(error: BaseException) -> BaseException:
     """What broke a connection, where that is known: a certificate refused in TLS 1.3 is told only afterwards."""
     cause = error.__cause__
     return cause if isinstance(error, kafka.KafkaConnectionError) and isinstance(cause, ssl.SSLError) else error
@@ -89,9 +92,11 @@ def _reason(table: "dict[type[BaseException], str]", error: BaseException) -> st
 
 def describe(error: BaseException) -> str:
     """One line for people. Nothing secret is in any of aiokafka's errors; a password never is."""
-    error = _cause(error)
+    error = root(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the broker's certificate is not trusted: {error.verify_message} (TLS_CA_FILE?)"
+    if isinstance(error, ssl.SSLError) and "CERTIFICATE" in (error.reason or ""):  # an alert of the broker's
+        return f"the broker refuses our certificate, or wants one: {error.reason} (TLS_CERT_FILE {UNTRUSTED})"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error} (wrong port, or a client certificate is wanted?)"
     if isinstance(error, socket.gaierror):
