@@ -12,8 +12,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.broker.cluster import Cluster, launch
@@ -79,7 +80,8 @@ def _count(outcome: Outcome, facts: Facts) -> None:
             outcome.worst = max(outcome.worst, push.took)
     for death in facts.deaths:
         outcome.deaths[death.how] = outcome.deaths.get(death.how, 0) + 1
-    for name, arrivals in facts.arrivals.items():
+    for name in facts.arrivals:
+        arrivals = facts.live(name)
         outcome.sinks[name] = len({arrival.serial for arrival in arrivals if arrival.accepted})
         outcome.copies[name] = copied(arrivals)
     for letter in facts.kept.letters:
@@ -88,22 +90,39 @@ def _count(outcome: Outcome, facts: Facts) -> None:
     outcome.stolen = facts.stolen(facts.begun, time.time())
 
 
-def soak(seeds: Iterator[int], seconds: float) -> list[Outcome]:
-    """Run after run. Says how each went."""
+def soak(seeds: Iterator[int], seconds: float, report: Callable[[list[Outcome]], None]) -> list[Outcome]:
+    """Run after run, each told when it is over. Ctrl-C ends it in good order."""
     outcomes: list[Outcome] = []
-    with launch(3) as cluster:
+    cluster = launch(3)
+    try:
         for seed in seeds:
             folder = Path(tempfile.mkdtemp(prefix=f"soak-{seed}-"))
-            outcome = run(seed, seconds, cluster, folder)
+            try:
+                outcome = run(seed, seconds, cluster, folder)
+            except Exception as error:  # noqa: BLE001 - whatever it is: it is told, and the next run begins afresh
+                outcome = Outcome(seed, folder=str(folder), broken=[f"the run failed: {error!r}"])
+                cluster.close()
+                cluster = launch(3)
             outcomes.append(outcome)
-            print(outcome.line, flush=True)
-            for words in outcome.broken:
-                print(f"    {words}", flush=True)
-            if outcome.broken:
-                print(f"    again: make soak SEED={seed} SECONDS_EACH={seconds:g}; all is left in {folder}", flush=True)
-            else:
-                shutil.rmtree(folder)
+            _tell(outcome, seconds)
+            report(outcomes)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    finally:
+        cluster.close()
     return outcomes
+
+
+def _tell(outcome: Outcome, seconds: float) -> None:
+    print(outcome.line, flush=True)
+    for words in outcome.broken:
+        print(f"    {words}", flush=True)
+    if outcome.broken:
+        print(
+            f"    again: make soak SEED={outcome.seed} SECONDS_EACH={seconds:g}; left in {outcome.folder}", flush=True
+        )
+    else:
+        shutil.rmtree(outcome.folder)
 
 
 def new_seeds(minutes: float) -> Iterator[int]:
@@ -129,6 +148,10 @@ def summary(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def _write(report: Path, outcomes: list[Outcome]) -> None:
+    report.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+
+
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
@@ -137,10 +160,10 @@ def main() -> None:
     """Run, sum up, write the report."""
     given = os.environ.get("SEED")
     seeds = map(int, given.split(",")) if given else new_seeds(float(os.environ.get("MINUTES") or "10"))
-    outcomes = soak(seeds, float(os.environ.get("SECONDS_EACH") or "12"))
     REPORT.mkdir(parents=True, exist_ok=True)
     report = REPORT / f"soak-{time.strftime('%Y%m%dT%H%M%S')}.json"
-    report.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+    seconds = float(os.environ.get("SECONDS_EACH") or "12")
+    outcomes = soak(seeds, seconds, partial(_write, report))
     print(f"\n{summary(outcomes)}\n{report}")
     sys.exit(1 if any(outcome.broken for outcome in outcomes) else 0)
 

@@ -60,7 +60,7 @@ def delivered(facts: Facts) -> Iterator[str]:
     kept = set(facts.kept.events.values())
     for sink in facts.plan.sinks:
         arrived = facts.arrivals[sink.name]
-        taken = {arrival.serial for arrival in arrived if arrival.accepted}
+        taken = {arrival.serial for arrival in facts.live(sink.name) if arrival.accepted}
         wanted = {serial for serial in kept if sink.wants(facts.plan.event(serial).type)}
         if missing := wanted - taken - facts.dead(sink.name):
             yield f"{len(missing)} stored events are neither in {sink.name} nor dead, such as {_some(missing)}"
@@ -99,13 +99,16 @@ def once(facts: Facts) -> Iterator[str]:
 def in_order(facts: Facts) -> Iterator[str]:
     """First arrivals, and first acceptances, of each order key within a scope are in the order of storage.
 
-    Copies don't count: after a crash a lane sends again what it could not note, and the sequence repeats from there.
+    Copies don't count: after a crash a lane sends again what it could not note, and the sequence repeats from there. Nor
+    do dead letters that may have been given back: their followers didn't wait for that.
     """
     positions = facts.positions()
     for sink in facts.plan.sinks:
         if sink.ordering == "none":
             continue
-        arrived = [each for each in facts.arrivals[sink.name] if each.serial in positions]
+        given_back = {id_ for name, id_ in facts.died if name == sink.name} if facts.plan.has("letters") else set()
+        arrived = [each for each in facts.live(sink.name) if each.serial in positions]
+        arrived = [each for each in arrived if facts.plan.event(each.serial).id not in given_back]
         for what, some in (("arrived", arrived), ("were taken", [each for each in arrived if each.accepted])):
             for key, serials in _sequences(facts, sink, some).items():
                 places = [positions[serial] for serial in serials]
@@ -118,7 +121,7 @@ def copies(facts: Facts) -> Iterator[str]:
     """A copy needs a reason: a crash soon after the delivery before it, or an answer that may have been lost."""
     for sink in facts.plan.sinks:
         before: dict[int, Arrival] = {}
-        for arrival in facts.arrivals[sink.name]:
+        for arrival in facts.live(sink.name):
             last = before.get(arrival.serial)
             if last is not None and last.accepted and not _excused(facts, sink, last, arrival):
                 yield f"event {arrival.serial} came to {sink.name} again without a reason, first at {last.at}"

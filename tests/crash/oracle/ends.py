@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,14 @@ from tests.crash.oracle.facts import Arrival, Facts, Kept, Letter, flaw_in
 from tests.crash.oracle.plan import Plan
 
 
-def journal(file: Path) -> Kept:
-    """Read the journal; no router may run."""
+def died(log: Path) -> set[tuple[str, str]]:
+    """(sink, event id) of all that became dead letters."""
+    lines = [orjson.loads(line) for line in log.read_bytes().splitlines() if b'"event_dead"' in line]
+    return {(line["sink"], line["event_id"]) for line in lines}
+
+
+def journal(file: Path, lanes: Sequence[str]) -> Kept:
+    """Read the journal, as far as those lanes are concerned; no router may run."""
     kept = Kept()
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     try:
@@ -28,7 +34,7 @@ def journal(file: Path) -> Kept:
             kept.letters.append(Letter(lane, serial, position, bytes(body, "utf-8") if isinstance(body, str) else body))
         head = max(kept.events, default=0)
         for name, position in connection.execute("SELECT name, position FROM lanes"):
-            if position < head:
+            if position < head and name in lanes:
                 kept.unsettled.append(f"lane {name} stands at {position}, the journal's head is {head}")
         for lane, count in connection.execute("SELECT lane, count(*) FROM parked GROUP BY lane"):
             kept.unsettled.append(f"lane {lane} has {count} parked events")
@@ -92,7 +98,8 @@ def _from_kafka(message: "ConsumerRecord[bytes, bytes]", order: int, facts: Fact
     serial = int(data["serial"])
     at = message.timestamp / 1000 if facts.plan.append_time else None
     flaw = flaw_in(facts.plan, serial, data, attributes)
-    return Arrival(serial, order, f"{message.topic}/{message.partition}", at, flaw=flaw)
+    scope, replayed = f"{message.topic}/{message.partition}", "replayedtime" in attributes
+    return Arrival(serial, order, scope, at, flaw=flaw, replayed=replayed)
 
 
 class Archive:
@@ -129,7 +136,8 @@ def _from_line(line: bytes, order: int, scope: str, at: float, plan: Plan) -> Ar
         serial = int(document["data"]["serial"])
     except (ValueError, KeyError):
         return Arrival(0, order, scope, at, flaw=f"{scope}: a line that is no event: {line[:80]!r}")
-    return Arrival(serial, order, scope, at, flaw=flaw_in(plan, serial, document["data"], dict(document)))
+    flaw = flaw_in(plan, serial, document["data"], dict(document))
+    return Arrival(serial, order, scope, at, flaw=flaw, replayed="replayedtime" in document)
 
 
 def _grown_beyond(sizes: list[tuple[float, int]], offset: int) -> float:

@@ -26,7 +26,7 @@ class Arrival:
     """One event at one end. order: place among all arrivals there; scope: file or topic (with its partition).
 
     at: None where nobody knows; accepted: the end took it; lost: it can't be known that the router learnt so;
-    flaw: what is wrong with its content.
+    flaw: what is wrong with its content; replayed: it came by a replay of history.
     """
 
     serial: int
@@ -37,6 +37,7 @@ class Arrival:
     status: int | None = None
     lost: bool = False
     flaw: str = ""
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class Facts:
     leaks: list[str] = field(default_factory=list)
     failures: Counter[int] = field(default_factory=Counter)
     """How often the HTTP receiver did not take an event."""
+    died: set[tuple[str, str]] = field(default_factory=set)
+    """(sink, event id) of all that the log says became dead letters, also if they were replayed since."""
     peak_rss: int = 0
     troubles: list[str] = field(default_factory=list)
     """What the harness itself saw go wrong: a router that didn't drain, or ended for no reason."""
@@ -109,6 +112,10 @@ class Facts:
     @property
     def sent(self) -> set[int]:
         return {push.serial for push in self.pushes if push.kind in ("event", "copy")}
+
+    def live(self, sink: str) -> list[Arrival]:
+        """What came to the sink but for replays of history."""
+        return [arrival for arrival in self.arrivals[sink] if not arrival.replayed]
 
     def positions(self) -> dict[int, int]:
         """Serial → stored position."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,9 @@ from tests.crash.oracle.facts import Span
 from tests.crash.oracle.plan import Fault
 from tests.crash.oracle.receiver import MoodyReceiver
 from tests.crash.oracle.supervised import Supervised
+from tests.flow.program import PROGRAM, Program
+
+COMMAND_SECONDS = 60.0
 
 
 class Faults:
@@ -30,6 +34,7 @@ class Faults:
         self._nodes: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._receivers = asyncio.Lock()
         self._disks = asyncio.Lock()
+        self._pauses: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(self, faults: tuple[Fault, ...]) -> None:
         """Return when all are over."""
@@ -45,6 +50,9 @@ class Faults:
             "broker_pause": self._broker_pause,
             "receiver": self._receiver_moody,
             "disk": self._disk_full,
+            "pause": self._paused,
+            "letters": self._letters,
+            "history": self._history,
         }
         if fault.kind in doing:
             await doing[fault.kind](fault)
@@ -92,6 +100,34 @@ class Faults:
             await asyncio.sleep(fault.seconds)
             self._disk.free()
             self.spans.append(Span(begun, time.time(), "disk"))
+
+    async def _paused(self, fault: Fault) -> None:
+        async with self._pauses[fault.what]:
+            await self._command("sinks", "pause", fault.what)
+            await asyncio.sleep(fault.seconds)
+            await self._command("sinks", "resume", fault.what)
+
+    async def _letters(self, fault: Fault) -> None:
+        await self._command("dead-letters", "replay", "--sink", fault.what, "--yes", tries=3)
+
+    async def _history(self, fault: Fault) -> None:
+        await self._command("replay", "--sink", fault.what, "--since", "earliest", "--rate", "1000", "--yes", tries=3)
+
+    async def _command(self, *words: str, tries: int = 1000) -> None:
+        """Run one of the router's commands until it succeeds, so often at most: there may be no router to take it."""
+        program = self._router.program
+        async with asyncio.timeout(COMMAND_SECONDS):
+            for _ in range(tries):
+                if await asyncio.to_thread(_run, [PROGRAM, *words], program) == 0:
+                    return
+                await asyncio.sleep(0.5)
+
+
+def _run(command: list[str], program: Program) -> int:
+    with (program.folder / "commands.log").open("ab") as log:
+        return subprocess.run(
+            command, env=program.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=30
+        ).returncode
 
 
 def step(clock: Path, offset: float) -> None:

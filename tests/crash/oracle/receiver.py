@@ -88,7 +88,8 @@ class MoodyReceiver:
         for data, attributes in _events(received):
             serial = int(data["serial"])
             flaw = flaw_in(self._plan, serial, data, attributes)
-            arrived.append(Arrival(serial, len(self.arrivals) + len(arrived), "", at, accepted=False, flaw=flaw))
+            order, replayed = len(self.arrivals) + len(arrived), "replayedtime" in (attributes or {})
+            arrived.append(Arrival(serial, order, "", at, accepted=False, flaw=flaw, replayed=replayed))
         self.arrivals += arrived
         return arrived
 

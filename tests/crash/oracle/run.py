@@ -59,7 +59,8 @@ class _Run:
         facts.deaths, facts.peak_rss = router.deaths, router.peak_rss
         facts.spans += router.down
         facts.troubles += router.troubles
-        facts.kept = ends.journal(self.folder / "data" / "journal.db")
+        facts.kept = ends.journal(self.folder / "data" / "journal.db", [sink.name for sink in self.plan.sinks])
+        facts.died = ends.died(router.program.log)
         with contextlib.suppress(Exception):
             await ends.drop_topics(self.cluster.bootstrap, self.prefix)
         return facts

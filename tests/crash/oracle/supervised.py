@@ -18,6 +18,8 @@ from tests.flow.program import Program
 LOOK_SECONDS = 0.05
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
+HOPELESS = 5
+"""So many processes ended by themselves that it makes no sense to go on."""
 
 
 class Supervised:
@@ -32,7 +34,7 @@ class Supervised:
         self._syncs = list(syncs)
         self._process: subprocess.Popen[bytes] | None = None
         self._ended_by = ""
-        self._since = time.time()
+        self._launched = self._away_since = time.time()
         self._ready = asyncio.Event()
         self._injected: Fault | None = None
         self._log_read = 0
@@ -45,9 +47,12 @@ class Supervised:
         await self.ready()
 
     async def ready(self) -> None:
-        """Return once the present process is ready to take pushes. Raises TimeoutError."""
+        """Return once the present process is ready to take pushes. Raises TimeoutError, and RuntimeError when none starts."""
         async with asyncio.timeout(START_SECONDS):
-            await self._ready.wait()
+            while not self._ready.is_set():
+                await asyncio.sleep(LOOK_SECONDS)
+                if len(self.troubles) > HOPELESS:
+                    raise RuntimeError(self.troubles[-1])
 
     def kill(self) -> None:
         """kill -9, whatever it is doing."""
@@ -87,8 +92,10 @@ class Supervised:
 
     def _launch(self) -> None:
         self._ended_by = ""
+        self._launched = time.time()
+        if self._ready.is_set():
+            self._away_since = self._launched
         self._ready.clear()
-        self._since = time.time()
         self._injected = self._syncs[0] if self._syncs else None
         self.program.prefix = _injecting(self._injected) if self._injected else ()
         self._process = self.program.launch()
@@ -107,7 +114,7 @@ class Supervised:
 
     def _look(self) -> None:
         if self.program.get("/readyz")[0] == 200:
-            self.down.append(Span(self._since, time.time(), "away"))
+            self.down.append(Span(self._away_since, time.time(), "away"))
             self._ready.set()
 
     def _measure(self, pid: int) -> None:
@@ -120,7 +127,7 @@ class Supervised:
     def _buried(self, process: "subprocess.Popen[bytes]") -> None:
         code = process.returncode
         how = self._ended_by or "failed"
-        self.deaths.append(Death(time.time(), how, code, self._laggards(), self._since, self._injected))
+        self.deaths.append(Death(time.time(), how, code, self._laggards(), self._launched, self._injected))
         if self._injected:
             if how == "failed" and self._syncs:
                 self._syncs.pop(0)
