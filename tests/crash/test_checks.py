@@ -50,6 +50,11 @@ def die(facts: Facts, death: Death, *spans: Span) -> None:
     facts.spans += spans
 
 
+def delay(facts: Facts, sink: str, seconds: float) -> None:
+    for arrival in facts.arrivals[sink]:
+        arrival.at = (arrival.at or 0) + seconds
+
+
 def under(fault: Fault) -> Callable[[Facts], None]:
     return lambda facts: facts.deaths.__setitem__(0, replace(facts.deaths[0], injected=fault))
 
@@ -73,6 +78,7 @@ BREAKS: dict[str, tuple[str, Callable[[Facts], object]]] = {
     "an event is stored twice": ("P3", lambda facts: facts.kept.events.update({999: 7})),
     "a subject is out of order": ("P4", lambda facts: swap(facts, "bus")),
     "a source is out of order": ("P4", lambda facts: swap(facts, "archive")),
+    "a sink that nothing was done to is late": ("P5", lambda facts: delay(facts, "archive", 6)),
     "memory grew": ("P6", lambda facts: setattr(facts, "peak_rss", RSS_BYTES + 1)),
     "an answer came late": ("P7", lambda facts: facts.pushes.append(Push(7, "copy", 50, 3.2, 200, b""))),
     "a challenge was answered late": (
@@ -120,6 +126,13 @@ def test_a_copy_may_come_with_a_reason(why: str) -> None:
     facts = good()
     excuse(facts)
     arrive(facts, sink, 20, at=30.0)
+    assert broken(facts) == []
+
+
+def test_a_paused_sink_may_be_late() -> None:
+    facts = good()
+    delay(facts, "archive", 30)
+    facts.spans.append(Span(0, 40, "pause archive"))
     assert broken(facts) == []
 
 

@@ -11,6 +11,7 @@ SETTLED_SECONDS = 2.0
 """A lane's progress is in the journal so soon after a delivery, unless the disk is full or the machine is away."""
 BROKER_SECONDS = 15.0
 """An acknowledgement may be lost from so long before a broker's fault (a request under way) to so long after it."""
+SOON_SECONDS = 5.0
 RSS_BYTES = 160 << 20
 SAID = 4
 
@@ -152,6 +153,28 @@ def in_time(facts: Facts) -> Iterator[str]:
             yield f"a push of kind {push.kind} was answered {push.status} after {push.took:.3f} s"
 
 
+def alone(facts: Facts) -> Iterator[str]:
+    """A sink that nothing was done to has each event soon after it was stored, whatever becomes of the others.
+
+    Not the HTTP sink: its receiver always fails some events, and their subjects wait.
+    """
+    durable = {push.serial: push.begun + push.took for push in reversed(facts.pushes) if push.status == 200}
+    for sink in facts.plan.sinks:
+        touched = sink.type == "http" or (sink.type == "kafka" and facts.plan.has("broker_kill", "broker_pause"))
+        if touched or facts.plan.has("sync"):
+            continue
+        own = [span for span in facts.spans if span.what in ("away", "disk", f"pause {sink.name}")]
+        first = {arrival.serial: arrival.at for arrival in reversed(facts.live(sink.name))}
+        late = {
+            serial
+            for serial, at in first.items()
+            if at is not None and _waited(facts, durable.get(serial, at), at) > SOON_SECONDS
+            if not any(span.begun - 6 <= at and durable[serial] <= span.ended + 2 for span in own)
+        }
+        if late:
+            yield f"{len(late)} events came late to {sink.name}, though nothing was wrong with it, such as {_some(late)}"
+
+
 def bounded(facts: Facts) -> Iterator[str]:
     """Memory."""
     if facts.peak_rss > RSS_BYTES:
@@ -178,6 +201,7 @@ CHECKS: dict[str, Check] = {
     "P2 nothing is buried without a reason": buried,
     "P3 stored once": once,
     "P4 in order": in_order,
+    "P5 a sick sink is alone": alone,
     "P6 memory bounded": bounded,
     "P7 in time": in_time,
     "P8 secrets stay": secret,
@@ -190,6 +214,10 @@ def copied(arrivals: list[Arrival]) -> int:
     """How many are copies of one taken before."""
     taken = [arrival.serial for arrival in arrivals if arrival.accepted]
     return len(taken) - len(set(taken))
+
+
+def _waited(facts: Facts, since: float, until: float) -> float:
+    return until - since - facts.stolen(since, until)
 
 
 def _excused(facts: Facts, sink: SinkPlan, last: Arrival, again: Arrival) -> bool:

@@ -76,7 +76,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that lasted. what: broker, disk, away (no router was ready), or the receiver's mood."""
+    """Something that lasted. what: broker, disk, away (no router was ready), pause and the sink, or the receiver's mood."""
 
     begun: float
     ended: float

@@ -103,9 +103,11 @@ class Faults:
 
     async def _paused(self, fault: Fault) -> None:
         async with self._pauses[fault.what]:
+            begun = time.time()
             await self._command("sinks", "pause", fault.what)
             await asyncio.sleep(fault.seconds)
             await self._command("sinks", "resume", fault.what)
+            self.spans.append(Span(begun, time.time(), f"pause {fault.what}"))
 
     async def _letters(self, fault: Fault) -> None:
         await self._command("dead-letters", "replay", "--sink", fault.what, "--yes", tries=3)
