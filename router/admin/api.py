@@ -144,13 +144,15 @@ class Api:
     async def _replay_letters(self, ask: Ask, _part: str) -> Reply:
         page = self._slice(ask)
         step = await self._operators.replay_letters(*page)
-        self._note("replay", f"dead letters {_spoken(ask.body)}", ask.client, done=step.done)
+        if step.done:
+            self._note("replay", f"dead letters {_spoken(ask.body)}", ask.client, done=step.done)
         return _json(shapes.slice_members(step))
 
     async def _purge_letters(self, ask: Ask, _part: str) -> Reply:
         page = self._slice(ask)
         step = await self._operators.purge_letters(*page)
-        self._note("purge", f"dead letters {_spoken(ask.body)}", ask.client, done=step.done)
+        if step.done:
+            self._note("purge", f"dead letters {_spoken(ask.body)}", ask.client, done=step.done)
         return _json(shapes.slice_members(step))
 
     def _slice(self, ask: Ask) -> questions.Page:

@@ -101,7 +101,9 @@ def _count(client: Client, order: Wanted) -> dict[str, Any]:
 def _foreseen(sink: str, total: dict[str, Any], rate: float) -> str:
     if not total["events"]:
         return f"No stored event matches; nothing would be sent to {line(sink)}."
+    seconds = total["events"] / rate
+    length = f"about {span(seconds)}" if seconds >= 1 else "less than a second"
     return (
         f"{counted(total['events'], 'event')}, stored from {when(total['first'])} to {when(total['last'])}, would be sent to "
-        f"{line(sink)} again. At {rate:g} a second that takes about {span(total['events'] / rate)}."
+        f"{line(sink)} again. At {rate:g} a second that takes {length}."
     )

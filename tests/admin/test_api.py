@@ -119,7 +119,10 @@ async def test_slices(action: str) -> None:
         3,
         LetterKey("iam", 3, 3),
     )
-    assert world.notes[0] == (action, 'dead letters {"sink":"iam","up_to_id":5}', "me", {"done": 3})
+    noted = (action, 'dead letters {"sink":"iam","up_to_id":5}', "me")
+    assert world.notes == [(*noted, {"done": 3}), (*noted, {"done": 2})]
+    await world.told("POST", f"/dead-letters/{action}", question)
+    assert len(world.notes) == 2
 
 
 async def test_what_stays_is_named() -> None:

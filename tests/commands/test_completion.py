@@ -33,5 +33,26 @@ def test_bash_completes_commands_with_the_installed_program() -> None:
     assert done.stdout.split() == ["check"]
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("dead-letters re", "plain,replay"),
+        ("sinks ", "plain,forget plain,list plain,pause plain,resume"),
+        ("dead-letters purge --y", "plain,--yes"),
+        ("replays s", "plain,stop"),
+    ],
+)
+def test_commands_within_commands_are_completed(words: str, completed: str) -> None:
+    typed = words.split(" ")
+    environ = {
+        "_FEISHU_EVENT_ROUTER_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"{PROGRAM} {words}",
+        "COMP_CWORD": str(len(typed)),
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run([SCRIPTS / PROGRAM], env=environ, capture_output=True, text=True, timeout=60, check=True)
+    assert sorted(done.stdout.split()) == completed.split()
+
+
 def test_unknown_shell() -> None:
     assert CliRunner().invoke(cli, ["completion", "tcsh"]).exit_code == 2
