@@ -20,7 +20,7 @@ PLAN = Plan(1, 10, 10, 1, 1, ("corehr.department.updated_v2",), (), SINKS, (), "
 
 def good() -> Facts:
     """Twenty events, pushed one after another, each answered after 10 ms and at every sink 100 ms later."""
-    facts = Facts(PLAN, 0.0, lambda begun, ended: 0.0)
+    facts = Facts(PLAN, 0.0, lambda begun, ended: 0.0, lambda begun, ended: 0.0)
     serials = range(1, 21)
     facts.pushes = [Push(serial, "event", serial, 0.01, 200, b"") for serial in serials]
     facts.kept.events = {10 * serial: serial for serial in serials}
@@ -147,5 +147,5 @@ def test_a_clean_end_and_a_late_or_early_kill_are_no_reason(death: Death) -> Non
 def test_a_late_answer_is_forgiven_where_the_machine_was_away() -> None:
     facts = good()
     facts.pushes.append(Push(7, "copy", 50, 3.2, 200, b""))
-    facts.stolen = lambda begun, ended: 0.3
+    facts.longest = lambda begun, ended: 0.1
     assert broken(facts) == []

@@ -85,11 +85,15 @@ class Span:
 
 @dataclass(slots=True)
 class Facts:
-    """Everything that the checks look at. stolen(a, b): seconds of that time that the machine gave to nobody here."""
+    """Everything that the checks look at.
+
+    stolen(a, b): seconds of that time by which echoes were late, all together; longest(a, b): the latest of them.
+    """
 
     plan: Plan
     begun: float
     stolen: Callable[[float, float], float]
+    longest: Callable[[float, float], float]
     pushes: list[Push] = field(default_factory=list)
     arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
     deaths: list[Death] = field(default_factory=list)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 PAUSE = 0.02
 USUAL = 0.005
@@ -10,7 +11,7 @@ USUAL = 0.005
 
 
 class Noise:
-    """`run` asks until it is cancelled. `stolen` says how much longer echoes took than they usually do."""
+    """`run` asks until it is cancelled. The others say how much longer echoes took than they usually do."""
 
     def __init__(self) -> None:
         self._ends: list[float] = []
@@ -36,9 +37,13 @@ class Noise:
             await control.wait()
 
     def stolen(self, begun: float, ended: float) -> float:
-        """Seconds of delay of the echoes within that time."""
-        total, at = 0.0, bisect_left(self._ends, begun)
-        while at < len(self._ends) and self._begins[at] <= ended:
-            total += max(0.0, self._ends[at] - self._begins[at] - USUAL)
-            at += 1
-        return total
+        """Seconds of delay of the echoes within that time, all together."""
+        return sum(self._delays(begun, ended))
+
+    def longest(self, begun: float, ended: float) -> float:
+        """The longest delay of an echo within that time."""
+        return max(self._delays(begun, ended), default=0.0)
+
+    def _delays(self, begun: float, ended: float) -> Iterator[float]:
+        for at in range(bisect_left(self._ends, begun), bisect_right(self._begins, ended)):
+            yield max(0.0, self._ends[at] - self._begins[at] - USUAL)

@@ -42,7 +42,7 @@ class _Run:
         self.receiver = MoodyReceiver(plan, free_ports(1)[0])
         syncs = [fault for fault in plan.faults if fault.kind == "sync"]
         self.router = Supervised(folder, self._environ(), syncs)
-        self.facts = Facts(plan, time.time(), self.noise.stolen)
+        self.facts = Facts(plan, time.time(), self.noise.stolen, self.noise.longest)
 
     async def all(self) -> Facts:
         facts, router = self.facts, self.router
