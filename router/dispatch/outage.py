@@ -78,16 +78,25 @@ class Outage:
         return batch[0] if batch else None
 
     async def _other(self, first: Entry) -> Entry | None:
+        """Of another subject, and none that was tried in this round; when all have been, the next round begins.
+
+        A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
+        But each round begins with one that never failed, or a sink would be given up for a few events that always fail.
+        """
         other = self._untried({first, *self._suspects})
-        if other is None:  # what is parked may tell; and when all have been tried, begin again
-            self._suspects.clear()
+        if other is None:  # what is parked may tell
             await self._parking.load_earliest(self._queue)
-            other = self._untried({first})
-        return other
+            other = self._untried({first, *self._suspects})
+        if other is None:
+            self._suspects.clear()
+            other = self._take_other({first}, parked=False) if self._breaker.open else None
+        return self._untried({first}) if other is None else other
 
     def _untried(self, tried: set[Entry]) -> Entry | None:
-        # A sink that fails everything one by one is probed with what has failed already, or each probe would park one more.
-        while (other := self._queue.take_other(tried, parked=self._breaker.open)) is not None:
+        return self._take_other(tried, parked=True if self._breaker.open else None)
+
+    def _take_other(self, tried: set[Entry], *, parked: bool | None) -> Entry | None:
+        while (other := self._queue.take_other(tried, parked=parked)) is not None:
             if not (self._parking.holds and self._parking.divert(other)):
                 return other
         return None

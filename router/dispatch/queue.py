@@ -76,11 +76,14 @@ class Queue:
                 self._waiting -= len(waiting)
                 self._ready.extendleft(reversed(waiting))
 
-    def take_other(self, tried: Collection[Entry], *, parked: bool = False) -> Entry | None:
-        """Take out the first event whose order key is none of theirs, for a probe; parked: only one that failed before."""
+    def take_other(self, tried: Collection[Entry], *, parked: bool | None = None) -> Entry | None:
+        """Take out the first event whose order key is none of theirs, for a probe.
+
+        parked: True: one that comes from where events wait; False: one that doesn't; None: any.
+        """
         keys = {entry.key for entry in tried if entry.key is not None}
         for at, other in enumerate(self._ready):
-            if other.key not in keys and other not in tried and not (parked and other.parked is None):
+            if other.key not in keys and other not in tried and parked in (None, other.parked is not None):
                 del self._ready[at]
                 self.bytes -= other.size
                 return other

@@ -256,3 +256,19 @@ def test_a_step_of_the_wall_clock_moves_no_retry() -> None:
         assert journal.dead == []
 
     run_virtual(main())
+
+
+def test_an_event_that_always_fails_does_not_stop_a_sink_that_had_nothing_else_for_a_while() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        sink = ScriptedSink(lambda event: Retry("no") if event.id == "e0" else DELIVERED, max_events=1)
+        lane = make_lane(sink, journal)
+        async with running(lane):
+            fill(journal, range(1))
+            await asyncio.sleep(7200)
+            assert lane.reading().breaker == "open"
+            fill(journal, range(1, 101))
+            await asyncio.sleep(120)
+            assert sorted(sink.delivered) == sorted(f"e{n}" for n in range(1, 101) if n % 5)
+
+    run_virtual(main())
