@@ -128,8 +128,11 @@ class GroupCommit:
         return future
 
     def drop_settles(self, lane: str) -> None:
-        """Leave out what a lane to be forgotten has said since the last commit."""
-        self._batch.settles.pop(lane, None)
+        """Leave out what a lane to be forgotten has said since the last commit, but for its dead letters: they stay."""
+        change = self._batch.settles.get(lane)
+        if change is not None:
+            change.parked.clear()
+            change.unparked.clear()
 
     def control(self, control: Control) -> asyncio.Future[Any]:
         """Do something within the next commit's transaction; the future has its result when durable."""

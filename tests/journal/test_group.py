@@ -37,6 +37,18 @@ async def test_a_late_copy_with_another_creation_time_is_counted(tmp_path: Path)
     assert sum(orjson.loads(line)["event"] == "event_duplicate_other_time" for line in log.getvalue().splitlines()) == 2
 
 
+async def test_dead_letters_said_just_before_a_lane_is_forgotten_stay(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.register("guest", 0)
+        await journal.append(dated(1))
+        said = journal.settle(
+            "guest", Settlement(1, dead=[DeadLetter("guest", 1, "event-1", "t", None, b"{}", "r", "d", 1, 1, 1, 1)])
+        )
+        await journal.forget("guest")
+        await said
+        assert len(await journal.dead_letters()) == 1
+
+
 async def test_nothing_is_taken_before_open_or_after_close(tmp_path: Path) -> None:
     journal = make_journal(tmp_path)
     await journal.close()
