@@ -16,6 +16,8 @@ from router.commands.tables import counted, line
 
 SLICE = 200
 LINE_SECONDS = 5.0
+STALL_SECONDS = 300.0
+"""So long the router may say that it has to catch up, without taking anything."""
 INTERRUPTED = 130
 
 
@@ -69,13 +71,20 @@ def work(client: Client, action: str, wanted: Wanted, total: int, label: str) ->
 
 def _slices(client: Client, path: str, wanted: Wanted, tally: Tally, show: Show) -> None:
     after: str | None = None
+    waited = 0.0
     while True:
         question = {"filter": wanted, "limit": SLICE} | ({"after": after} if after else {})
         step = client.post(path, question)
-        show(tally.add(step))
+        more = tally.add(step)
+        show(more)
         after = step["next"]
         if after is None:
             return
+        waited = 0.0 if more else waited + step["wait_seconds"]
+        if waited > STALL_SECONDS:
+            raise ClientError(
+                f"the sink has taken no more for {STALL_SECONDS:g} s: `sinks list` says how it is. Mend it first"
+            )
         time.sleep(step["wait_seconds"])
 
 

@@ -1,10 +1,14 @@
 """Long work: counted, shown, asked about. Whole commands are in test_dead_letters.py."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 import pytest
 
 from router.commands import bulk
-from router.commands.bulk import Tally, may_ask, progress
+from router.commands.bulk import Tally, may_ask, progress, work
+from router.commands.client import ClientError, Query
 
 
 def test_a_tally_adds_up() -> None:
@@ -32,3 +36,27 @@ def test_without_a_terminal_progress_is_plain_lines(
         show(100)
         show(150)
     assert capsys.readouterr().err == "Deleting: 100 of 1,000\nDeleting: 250 of 1,000\n"
+
+
+class Full:
+    """A router whose sink takes nothing more after the first slice."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def post(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked += 1
+        return {"done": 5 if self.asked == 1 else 0, "skipped": [], "next": "iam:5:5", "wait_seconds": 0.01}
+
+    def get(self, path: str, query: Query = (), *, exact: bool = False) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def delete(self, path: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def test_a_sink_that_takes_no_more_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "STALL_SECONDS", 0.05)
+    with pytest.raises(ClientError, match="has taken no more") as caught:
+        work(Full(), "replay", {}, 10, "Giving back")
+    assert "At least 5 of 10 are done" in caught.value.message
