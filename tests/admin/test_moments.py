@@ -1,5 +1,6 @@
 """Times as operators write them."""
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -65,6 +66,16 @@ def test_a_span_is_never_longer_than_it_was(seconds: int) -> None:
 
 def test_what_lies_beyond_the_calendar_is_its_end() -> None:
     assert stamp(1 << 62) == stamp(LAST)
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert moment("1970-01-02T00:00:00", NOW) == 86_400_000
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_spans() -> None:
