@@ -52,7 +52,7 @@ class Shelf:
 
 
 class MemoryJournal:
-    """Every call is durable at once; nothing is ever dropped but by `drop`."""
+    """Every call is durable at once; nothing is ever dropped but by `drop`. Not opened, it takes any lane's word."""
 
     def __init__(
         self, gap: Callable[[], int] = lambda: 1, *, shelf: Shelf | None = None, now_ms: Callable[[], int] = lambda: 1
@@ -94,8 +94,8 @@ class MemoryJournal:
 
     def settle(self, lane: str, settlement: Settlement) -> asyncio.Future[None]:
         self._check_open()
-        if lane not in self.cursors:
-            raise JournalError(f"lane {lane!r} is not registered")
+        if self.shelf.open:
+            self._known(lane)
         self.cursors[lane] = (settlement.position, settlement.settled)
         rows = self.parked.setdefault(lane, {})
         for position in settlement.unparked:
