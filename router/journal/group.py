@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from router.envelope import Envelope
-from router.journal.batch import Batch, Control, created_key, dedupe_key, lane_change, letter_json
+from router.journal.batch import Batch, Control, LaneChange, created_key, dedupe_key, lane_change, letter_json
 from router.journal.contract import (
     DeadLetter,
     JournalError,
@@ -26,6 +26,8 @@ from router.journal.writer import Writer
 T = TypeVar("T")
 
 SETTLE_SECONDS = 0.05
+FORGOTTEN = ""
+"""In place of a lane's name: nobody has it."""
 CLOSED = "the journal is closed"
 
 
@@ -129,10 +131,9 @@ class GroupCommit:
 
     def drop_settles(self, lane: str) -> None:
         """Leave out what a lane to be forgotten has said since the last commit, but for its dead letters: they stay."""
-        change = self._batch.settles.get(lane)
-        if change is not None:
-            change.parked.clear()
-            change.unparked.clear()
+        change = self._batch.settles.pop(lane, None)
+        if change is not None and change.dead:
+            self._batch.settles.setdefault(FORGOTTEN, LaneChange()).dead += change.dead
 
     def control(self, control: Control) -> asyncio.Future[Any]:
         """Do something within the next commit's transaction; the future has its result when durable."""

@@ -215,14 +215,14 @@ class Store:
     def _settle(self, settles: dict[str, LaneChange], ends: Ends) -> Ends:
         db = self._db
         for lane, change in settles.items():
+            if change.dead:
+                db.execute(sql.INSERT_DEAD, (array(change.dead),))
             settled = orjson.dumps(change.settled).decode()
             update = db.execute(
                 "UPDATE lanes SET position = ?, settled = ? WHERE name = ?", (change.position, settled, lane)
             )
             if update.rowcount == 0:
                 continue  # forgotten meanwhile: what it parked would be kept for nobody
-            if change.dead:
-                db.execute(sql.INSERT_DEAD, (array(change.dead),))
             if change.unparked:
                 positions = orjson.dumps(list(change.unparked)).decode()
                 db.execute(sql.DELETE_PARKED, (lane, positions))
