@@ -5,15 +5,17 @@ import io
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 from pydantic import SecretStr
 
+from router.admin import server as module
 from router.admin.api import BODY_MAX, Api
 from router.admin.health import Condition
-from router.admin.server import AdminServer
+from router.admin.server import LIMITS, AdminServer
 from router.settings.model import AdminSettings
 from router.telemetry import Telemetry, facts
 from router.telemetry.logs import make_logger
@@ -273,6 +275,16 @@ async def test_bodies_are_bounded() -> None:
             assert await client.rest() == b""
         assert (await router.get("/healthz")).status == 200
         assert len(operators.kept) == 1
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LIMITS", replace(LIMITS, read_timeout=0.3))
+    async with admin(operators=MemoryOperators()) as router, RawClient(router.address) as client:
+        head = f"POST {LETTERS}/purge HTTP/1.1\r\nHost: {router.address}\r\nContent-Length: 9\r\n\r\n{{"
+        await client.send(head.encode())
+        answer = await client.answer()
+        assert (answer.status, b"not complete within 0.3 s" in answer.body) == (408, True)
+        assert (await router.get("/healthz")).status == 200
 
 
 async def test_the_socket_in_the_data_directory_needs_no_token(tmp_path: Path) -> None:
