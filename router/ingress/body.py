@@ -2,8 +2,7 @@
 
 from aiohttp import StreamReader, web
 
-from router.ingress.load import Load
-from router.ingress.replies import BROKEN, BUSY, EXPECTATION, TIMEOUT, TOO_LARGE, Reply
+from router.ingress.replies import BROKEN, EXPECTATION, TIMEOUT, TOO_LARGE, Reply
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -16,28 +15,22 @@ class BodyError(Exception):
         self.reply = reply
 
 
-async def read_body(request: web.BaseRequest, max_bytes: int, load: Load) -> bytes:
-    """The whole body. What has arrived of it counts in `load` while it is read.
+async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
+    """The whole body. What arrives of all bodies together is bounded by the server.
 
-    Raises BodyError: too large (said before the first byte is read when Content-Length says so), broken off, overdue
-    (somebody set TimeoutError as the stream's exception), or no room for it.
+    Raises BodyError: too large (said before the first byte is read when Content-Length says so), broken off, or overdue
+    (somebody set TimeoutError as the stream's exception).
     """
     if (request.content_length or 0) > max_bytes:
         raise BodyError(TOO_LARGE)
     await _answer_expectation(request)
     chunks: list[bytes] = []
     size = 0
-    try:
-        while chunk := await _next_chunk(request.content):
-            if size + len(chunk) > max_bytes:
-                raise BodyError(TOO_LARGE)
-            if not load.admits(len(chunk)):
-                raise BodyError(BUSY._replace(close=True))
-            size += len(chunk)
-            load.bytes += len(chunk)
-            chunks.append(chunk)
-    finally:
-        load.bytes -= size
+    while chunk := await _next_chunk(request.content):
+        size += len(chunk)
+        if size > max_bytes:
+            raise BodyError(TOO_LARGE)
+        chunks.append(chunk)
     return b"".join(chunks)
 
 

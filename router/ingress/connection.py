@@ -33,6 +33,9 @@ class Host(Protocol):
     def cut(self, reason: str, status: str) -> None:
         """Count a connection that was closed by a limit."""
 
+    def hold(self, size: int) -> None:
+        """So many bytes more (less: negative) are held for requests that aren't whole."""
+
 
 class Connection(asyncio.Protocol):
     """Hands bytes to aiohttp and notes when a request began, so that one sweep can find what is overdue.
@@ -41,6 +44,7 @@ class Connection(asyncio.Protocol):
     `begun` is when the first byte of the next request came (None: idle). While a request is handled, `deadline` goes
     with either `body` (still arriving) or `pending` (answer awaited).
 
+    `unfinished` is how many bytes aiohttp has got of a request that isn't whole: heads and trailers stay in its parser.
     `since` is when it last did anything that counts: came, began a request, got an answer.
 
     Ordinary requests are taken here, one at a time, until the first that isn't: from then on the connection is aiohttp's,
@@ -49,7 +53,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_closing", "_ended", "_feed", "_held", "_host", "_inner", "_stuck", "_tls", "_whole",
-        "begun", "body", "busy", "deadline", "pending", "since", "transport",
+        "begun", "body", "busy", "deadline", "pending", "since", "transport", "unfinished",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -66,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._stuck: float | None = None
         self.since = host.now()
         self.begun: float | None = None
+        self.unfinished = 0
         self.busy = False
         self.deadline = 0.0
         self.body: StreamReader | None = None
@@ -84,6 +89,17 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.body = None
         self.pending = None
+        self._release()
+
+    def arrived(self) -> None:
+        """The request is here, whole. Its pieces were no beginning of another one."""
+        self.body = self.begun = None
+        self._release()
+
+    def _release(self) -> None:
+        if self.unfinished:
+            self._host.hold(-self.unfinished)
+            self.unfinished = 0
 
     def answer(self, answer: bytes, *, last: bool) -> None:
         """Write the answer of an ordinary request, then take up what was held."""
@@ -114,6 +130,8 @@ class Connection(asyncio.Protocol):
         """End it at once; it counts no more."""
         if self._inner is not None:
             self._host.lost(self._inner)
+        self._whole = False
+        self._feed = _discard
         self.transport.abort()
 
     def end_if_idle(self) -> None:
@@ -180,6 +198,9 @@ class Connection(asyncio.Protocol):
             self._whole = False
         if self.begun is None:
             self.begun = self.since = self._host.now()
+        if self._feed is not _discard:
+            self.unfinished += len(data)
+            self._host.hold(len(data))
         self._feed(data)
 
     def eof_received(self) -> bool:

@@ -2,7 +2,9 @@
 
 
 class Load:
-    """Pushes whose commit isn't settled, and the bytes held for them and for bodies still arriving.
+    """Pushes whose commit isn't settled, and the bytes held for them.
+
+    Bodies still arriving don't count: nobody knows yet who sends them, and they must keep no verified push out.
 
     Counted until the journal has settled them, not until they are answered: a disk that hangs must not
     let memory grow by pushes that were given up with 503.

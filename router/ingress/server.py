@@ -39,11 +39,15 @@ Handler = Callable[[web.BaseRequest, Connection], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What connections may take. Times in seconds; the sweep acts on them `SWEEP_SECONDS` early rather than late."""
+    """What connections may take. Times in seconds; the sweep acts on them `SWEEP_SECONDS` early rather than late.
+
+    max_unfinished: bytes of requests that aren't whole, of all connections together.
+    """
 
     max_connections: int
     read_timeout: float
     keepalive: float
+    max_unfinished: int = 32 << 20
 
 
 class HttpServer:
@@ -63,6 +67,7 @@ class HttpServer:
         self._handler = handler
         self._limits = limits
         self._most = limits.max_connections
+        self._unfinished = 0
         self._telemetry = telemetry
         self._clock = clock
         self._connections: dict[web.RequestHandler, Connection] = {}
@@ -177,13 +182,27 @@ class HttpServer:
 
     def lost(self, protocol: web.RequestHandler) -> None:
         """The connection is gone."""
-        self._connections.pop(protocol, None)
+        connection = self._connections.pop(protocol, None)
+        if connection is not None:
+            self._unfinished -= connection.unfinished
+            connection.unfinished = 0
         if not self._connections:
             self._idle.set()
 
     def cut(self, reason: str, status: str) -> None:
         """Count a connection that a limit closed."""
         self._telemetry.emit(facts.REFUSED, app="", reason=reason, status=status, server=self.name)
+
+    def hold(self, size: int) -> None:
+        """So many bytes more (less: negative) are held for requests that aren't whole. Ends some where they are too many."""
+        self._unfinished += size
+        if self._unfinished > self._limits.max_unfinished:
+            enough = self._limits.max_unfinished * 7 // 8
+            for each in sorted(
+                (each for each in self._connections.values() if each.unfinished), key=attrgetter("since")
+            ):
+                if self._unfinished > enough and each.waiting:
+                    self._end(each, "too_much_unfinished")
 
     # Within
 
@@ -204,16 +223,18 @@ class HttpServer:
         """
         if self.open_connections < self._most:
             return True
-        some = max(1, self._most // CROWD_SHARE)
         waiting = (each for each in self._connections.values() if each.waiting)
         everyone: Iterable[Connection | Handshake] = chain(waiting, self._handshakes or ())
-        crowd = nsmallest(some, everyone, key=attrgetter("since"))
+        crowd = nsmallest(max(1, self._most // CROWD_SHARE), everyone, key=attrgetter("since"))
         for each in crowd:
-            each.drop()
-            self.cut("too_many_connections", "closed")
+            self._end(each, "too_many_connections")
         if not crowd:
             self.cut("too_many_connections", "closed")
         return bool(crowd)
+
+    def _end(self, each: Connection | Handshake, reason: str) -> None:
+        each.drop()
+        self.cut(reason, "closed")
 
     def _stop_listening(self) -> None:
         if self._listener is not None:

@@ -46,7 +46,12 @@ class WebhookServer:
         self._server = HttpServer(
             "webhook",
             self._handle,
-            ServerLimits(limits.max_connections, limits.read_timeout_seconds, limits.keepalive_seconds),
+            ServerLimits(
+                limits.max_connections,
+                limits.read_timeout_seconds,
+                limits.keepalive_seconds,
+                limits.max_in_flight_bytes,
+            ),
             telemetry,
             clock,
         )
@@ -203,8 +208,8 @@ class WebhookServer:
     async def _arriving(self, request: web.BaseRequest, connection: Connection, begun: float) -> bytes:
         connection.deadline = begun + self._limits.read_timeout_seconds
         connection.body = request.content
-        body = await read_body(request, self._limits.max_body_bytes, self._intake.load)
-        connection.body = connection.begun = None  # its pieces were no beginning of another request
+        body = await read_body(request, self._limits.max_body_bytes)
+        connection.arrived()
         return body
 
     def _client(self, request: web.BaseRequest) -> str:

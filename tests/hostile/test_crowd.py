@@ -23,8 +23,8 @@ from tests.hostile.attacks import MARK
 
 CROWD = int(os.environ.get("HOSTILE_CROWD", "10000"))
 SIEGE_SECONDS = float(os.environ.get("HOSTILE_SECONDS", "5"))
-GROWTH_MIB = 120
-"""What the program may grow by, whatever comes: 4096 connections, and bodies of 64 MiB together."""
+GROWTH_MIB = 200
+"""What the program may grow by, whatever comes: 4096 connections, and unfinished requests of 64 MiB together."""
 LOG_BYTES = 64 << 10
 
 HEAD = b"POST /webhook/event HTTP/1.1\r\nHost: x\r\n"
@@ -85,11 +85,18 @@ def crowd(router: Program, count: int, says: bytes = b"") -> Iterator[None]:
 
 
 def push(router: Program, number: int, tls: ssl.SSLContext | None = None) -> int:
-    """A good push on a connection of its own; the status of its answer."""
+    """The status of a good push. A busy disk may cost a 503, which Feishu's next push makes good, and nothing else."""
+    end = time.monotonic() + 30
+    while (status := push_once(router, number, tls)) == 503 and time.monotonic() < end:
+        pass
+    return status
+
+
+def push_once(router: Program, number: int, tls: ssl.SSLContext | None) -> int:
     body, headers = build(department("d1", number), KEY, time.time())
-    made = http.client.HTTPConnection("127.0.0.1", router.port, timeout=5)
+    made = http.client.HTTPConnection("127.0.0.1", router.port, timeout=20)
     if tls is not None:
-        made = http.client.HTTPSConnection("127.0.0.1", router.port, timeout=5, context=tls)
+        made = http.client.HTTPSConnection("127.0.0.1", router.port, timeout=20, context=tls)
     try:
         made.request("POST", "/webhook/event", body, headers)
         return made.getresponse().status
@@ -103,6 +110,12 @@ def memory(router: Program) -> float:
     return pages * resource.getpagesize() / (1 << 20)
 
 
+def peak(router: Program) -> float:
+    """MiB resident at most, since it was started."""
+    status = Path(f"/proc/{router.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 @contextmanager
 def steadfast(folder: Path, router: Program) -> Iterator[list[int]]:
     """A router that is attacked within: it doesn't grow, keeps only good pushes (their statuses go in here), says no secret."""
@@ -110,7 +123,7 @@ def steadfast(folder: Path, router: Program) -> Iterator[list[int]]:
         before = memory(router)
         answers: list[int] = [push(router, 0)]
         yield answers
-        grown = memory(router) - before
+        grown = peak(router) - before
         answers.append(push(router, 1_000_000))
         assert answers == [200] * len(answers), router.tail()
         assert grown < GROWTH_MIB, f"it grew by {grown:.0f} MiB"
@@ -142,6 +155,22 @@ def test_crowds_that_drip_keep_nobody_out(tmp_path: Path) -> None:
             stack.enter_context(crowd(router, 500, says))
             answers += [push(router, len(answers)) for _ in range(5)]
         assert router.metric("fer_refused_total", reason="too_many_connections") >= 1500
+
+
+FAT = [
+    HEAD + f"X-A: {'x' * 4000}\r\n".encode() * 60,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + f"X-A: {'x' * 4000}\r\n".encode() * 60,
+    HEAD + b"Content-Length: 1000000\r\n\r\n" + b"x" * 300_000,
+]
+
+
+def test_crowds_that_send_much_and_end_nothing_fill_no_memory(tmp_path: Path) -> None:
+    router = Program(tmp_path, ENVIRON)
+    with steadfast(tmp_path, router) as answers, ExitStack() as stack:
+        for says in FAT:
+            stack.enter_context(crowd(router, 1000, says))
+            answers += [push(router, len(answers)) for _ in range(5)]
+        assert router.metric("fer_refused_total", reason="too_much_unfinished") > 0
 
 
 def flood(router: Program, end: threading.Event, rng: random.Random) -> None:

@@ -108,7 +108,7 @@ async def test_a_peer_that_reads_no_answers_is_cut_off() -> None:
                     await client.writer.drain()
 
             sending = asyncio.create_task(send())
-            await counted(hook, "answer_not_read", "closed")
+            await until(lambda: hook.refused("answer_not_read", "closed") == 1, 60)
             sending.cancel()
             await asyncio.wait([sending])
         await still_works(hook)
