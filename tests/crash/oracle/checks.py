@@ -13,7 +13,7 @@ SETTLED_SECONDS = 2.0
 """A lane's progress is in the journal so soon after a delivery, unless the disk is full or the machine is away."""
 BROKER_SECONDS = 15.0
 """An acknowledgement may be lost from so long before a broker's fault (a request under way) to so long after it."""
-SOON_SECONDS = 5.0
+SOON_SECONDS = 3.0
 RSS_BYTES = 160 << 20
 SAID = 4
 
