@@ -23,14 +23,16 @@ QUICK_CHECK_BYTES = 128 << 20
 """Up to here every page is checked at each start: 0.1 s, from a cold disk about 1 s."""
 UNCLEAN_CHECK_BYTES = 1 << 30
 """And up to here when the router was not closed. Beyond, only what `check_whole` always looks at: minutes, else."""
+READERS_SECONDS = 10.0
+"""How long a router that starts waits for commands that look into its journal."""
 SUFFIXES = ("", "-wal", "-shm", ".ballast")
 
 
 class Lock:
     """Held from construction by `take` until `release`; the kernel lets it go when the process dies."""
 
-    def __init__(self, handle: int) -> None:
-        self._handle: int | None = handle
+    def __init__(self, handle: int | None) -> None:
+        self._handle = handle
 
     def release(self) -> None:
         """Idempotent. The file stays: unlinking it would let two routers lock two files."""
@@ -40,21 +42,60 @@ class Lock:
 
 
 def take(path: Path) -> Lock:
-    """Lock the journal at `path`. Raises JournalOpenError naming the holder, OSError."""
-    file = path.with_name(path.name + ".lock")
+    """Lock the journal at `path`, after those who only look into it. Raises JournalOpenError naming the holder, OSError."""
+    file = lock_path(path)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+        _lock_alone(handle, path, file)
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+    except BaseException:
         os.close(handle)
-        raise JournalOpenError(
-            f"{path} is in use by another router (process {holder}, lock file {file}): "
-            "stop that one, or give this one another FER_DATA_DIR"
-        ) from error
-    os.ftruncate(handle, 0)
-    os.write(handle, f"{os.getpid()}\n".encode())
+        raise
     return Lock(handle)
+
+
+def share(path: Path) -> Lock:
+    """Keep routers from opening the journal while it is looked into; changes nothing. Raises JournalOpenError, OSError."""
+    file = lock_path(path)
+    if not file.exists():
+        return Lock(None)  # no router was here: a copy, or a backup
+    handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    if not _try_lock(handle, fcntl.LOCK_SH):
+        holder = _holder(handle)
+        os.close(handle)
+        raise JournalOpenError(f"{path} is in use by router process {holder}: ask that one, through its admin port")
+    return Lock(handle)
+
+
+def lock_path(path: Path) -> Path:
+    """The file that is locked; it stays, and its content counts for nothing while it isn't."""
+    return path.with_name(path.name + ".lock")
+
+
+def _lock_alone(handle: int, path: Path, file: Path) -> None:
+    end = time.monotonic() + READERS_SECONDS
+    while not _try_lock(handle, fcntl.LOCK_EX):
+        if not _try_lock(handle, fcntl.LOCK_SH):
+            raise JournalOpenError(
+                f"{path} is in use by another router (process {_holder(handle)}, lock file {file}): "
+                "stop that one, or give this one another FER_DATA_DIR"
+            )
+        if time.monotonic() >= end:
+            raise JournalOpenError(f"{path} is being read by a command that has {file} open: end that one")
+        time.sleep(0.05)
+
+
+def _try_lock(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(handle: int) -> str:
+    return os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
 
 
 def file_system(directory: Path, mountinfo: str) -> str:
