@@ -37,7 +37,8 @@ def journal(file: Path, lanes: Sequence[str]) -> Kept:
             if position < head and name in lanes:
                 kept.unsettled.append(f"lane {name} stands at {position}, the journal's head is {head}")
         for lane, count in connection.execute("SELECT lane, count(*) FROM parked GROUP BY lane"):
-            kept.unsettled.append(f"lane {lane} has {count} parked events")
+            if lane in lanes:
+                kept.unsettled.append(f"lane {lane} has {count} parked events")
     finally:
         connection.close()
     return kept
