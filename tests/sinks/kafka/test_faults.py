@@ -15,7 +15,7 @@ from tests.sinks.kafka.rig import rig
 from tests.sinks.kafka.support import administrator, create, leader_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
-AWAY_SECONDS = float(os.environ.get("FAULT_SECONDS", "5"))
+AWAY_SECONDS = float(os.environ.get("FAULT_SECONDS", "3"))
 """How long a broker is away or frozen: longer than the request timeout of the sinks here, 2 s."""
 
 

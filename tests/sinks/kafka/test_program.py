@@ -16,7 +16,7 @@ from tests.flow.targets import by_subject, check, in_files, in_kafka
 from tests.sinks.kafka.support import leader_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
-AWAY_SECONDS = float(os.environ.get("FAULT_SECONDS", "5"))
+AWAY_SECONDS = float(os.environ.get("FAULT_SECONDS", "3"))
 
 
 @pytest.fixture(scope="module")
