@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from router.journal.contract import DeadLetter, Parked, Settlement, Verdict
+from router.journal.contract import DeadLetter, LaneNotes, Parked, Settlement, Verdict
 from router.journal.retention import SLICE, SWEEP_EVERY_MS
 from router.journal.sqlite import SqliteJournal
 from tests.contracts.journal import dated
@@ -85,6 +85,46 @@ async def test_parked_events_stay_until_they_end(tmp_path: Path) -> None:
         await journal.forget("iam")
         await wait_for_trim(journal)
         assert await events(journal) == []
+
+
+async def test_a_lane_absent_for_too_long_holds_nothing_but_what_is_parked_for_it(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    limits = replace(LIMITS, absent_ms=20 * HOUR_MS)
+    async with opened(tmp_path, clock=clock, limits=limits) as journal:
+        for lane in ("bus", "iam"):
+            await journal.register(lane)
+        await asyncio.gather(*[journal.append(dated(n)) for n in range(6)])
+        await journal.settle("iam", Settlement(3, [], [Parked(2, "a", "")]))
+        await journal.settle("bus", Settlement(6))
+        await journal.note("iam", LaneNotes(0, absent_ms=int(clock.now * 1000)))
+    async with opened(tmp_path, clock=clock, limits=limits) as journal:
+        clock.now += 20 * 3600
+        await wait_for_trim(journal)
+        assert await events(journal) == [2, 4, 5, 6]
+        assert journal.meta().holder == "iam"
+        clock.now += 1
+        assert journal.meta().holder is None
+        await wait_for_trim(journal)
+        assert await events(journal) == [2]
+        await journal.note("iam", LaneNotes())
+        await asyncio.gather(*[journal.append(dated(n)) for n in range(6, 9)])
+        await journal.settle("bus", Settlement(9))
+        clock.now += 30 * 3600
+        await wait_for_trim(journal)
+        assert await events(journal) == [2, 7, 8, 9]
+        assert len(await journal.read_parked("iam")) == 1
+
+
+async def test_a_clock_that_was_set_back_makes_nobody_absent_for_too_long(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    async with opened(tmp_path, clock=clock, limits=replace(LIMITS, absent_ms=HOUR_MS)) as journal:
+        await journal.register("iam")
+        await journal.append(dated(1))
+        await journal.note("iam", LaneNotes(0, absent_ms=int(clock.now * 1000)))
+        clock.now -= 50 * 3600
+        await wait_for_trim(journal)
+        assert journal.meta().holder == "iam"
+        assert await events(journal) == [1]
 
 
 async def test_positions_go_on_when_all_events_are_gone(tmp_path: Path) -> None:
