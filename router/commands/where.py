@@ -40,7 +40,16 @@ class Where:
         try:
             return self._reach()
         except NoRouterError as error:
-            raise NoRouterError(f"{error.message}. Start the router, or say with --admin where it is") from error
+            if self.settings is None:
+                raise NoRouterError(f"{error.message}. Is --admin right, and does the router run?") from error
+            from router.commands.offline import OfflineClient  # noqa: PLC0415 - only where no router runs
+
+            try:
+                client = OfflineClient(self.settings)
+            except ClientError as unread:
+                raise ClientError(f"{error.message}, and the journal can't be read: {unread.message}") from unread
+            click.echo(f"Note: {error.message}; this is read from {self.settings.journal_file}.", err=True)
+            return client
 
     def _reach(self) -> Client:
         if not self._open:

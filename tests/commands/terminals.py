@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class Terminal:

@@ -200,7 +200,7 @@ def test_ctrl_c_says_how_far_it_came_and_the_same_command_goes_on(router: Runnin
     waiting = threading.Event()
     operators.before_slice = waiting.set
     with Terminal(router.environ, "dead-letters", "replay", "--all", "--yes") as terminal:
-        assert waiting.wait(30)
+        assert waiting.wait(90)
         terminal.wait_for("%")
         terminal.wait_for(f"{SLICE * 100 // MANY}%")
         terminal.interrupt()

@@ -174,6 +174,27 @@ async def test_a_sink_that_is_no_more_is_forgotten(tmp_path: Path) -> None:
             assert router.stop() == 0
 
 
+async def test_what_a_killed_router_left_can_be_read(tmp_path: Path) -> None:
+    picky = Picky()
+    async with Receiver(behave=picky) as receiver:
+        with Program(tmp_path, settings(receiver.url)) as router:
+            await push(router, DAY, range(1, 4))
+            await soon(router, lambda: router.metric("fer_lag_events") == 0)
+            alive = await dead(router)
+            router.kill()
+            result = await call(router, "dead-letters", "list", "--json")
+            assert json.loads(result.stdout)["letters"] == alive
+            assert "this is read from" in result.stderr
+            assert len(alive) == 3
+            changing = await call(router, "dead-letters", "replay", "--all", "--yes")
+            assert (changing.returncode, "Start the router" in changing.stderr) == (1, True)
+            router.start()
+            receiver.behave = take
+            await done(router, "dead-letters", "replay", "--all", "--yes")
+            await soon(router, lambda: arrived(receiver, "a", picky.refused) == [1, 2, 3])
+            assert router.stop() == 0
+
+
 def status(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
