@@ -35,7 +35,9 @@ def quarantined(keyring: Keyring, app: str, body: bytes, now: float, flaw: FlawE
     if flaw.plaintext is not None and flaw.plaintext is not body and _text(flaw.plaintext) is not None:
         letter["plaintext"] = _text(mask(flaw.plaintext, keyring.secrets))
     event_id = hashlib.sha256(body).hexdigest()
-    return Quarantined(flaw.reason, flaw.step, flaw.detail, event_id, _type(flaw.document or {}), orjson.dumps(letter))
+    document = flaw.document or {}
+    type_, app_id = _named(document, "event_type", "type"), _named(document, "app_id", "app_id")
+    return Quarantined(flaw.reason, flaw.step, flaw.detail, event_id, type_, orjson.dumps(letter), app_id)
 
 
 def _text(data: bytes) -> str | None:
@@ -45,9 +47,10 @@ def _text(data: bytes) -> str | None:
         return None
 
 
-def _type(document: dict[str, Any]) -> str:
+def _named(document: dict[str, Any], in_header: str, in_event: str) -> str:
+    """What the header, or in schema 1.0 the event, says; "" when that can't be an attribute."""
     header, event = document.get("header"), document.get("event")
-    type_ = header.get("event_type") if isinstance(header, dict) else None
-    if type_ is None and isinstance(event, dict):
-        type_ = event.get("type")
-    return type_ if is_attribute(type_) else ""
+    value = header.get(in_header) if isinstance(header, dict) else None
+    if value is None and isinstance(event, dict):
+        value = event.get(in_event)
+    return value if is_attribute(value) else ""

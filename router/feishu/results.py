@@ -32,7 +32,8 @@ class Quarantined(NamedTuple):
     """Authentic but not understood: kept as a dead letter of the ingress and answered 200.
 
     reason: as in Refused; step: body, decrypt, plaintext or envelope; detail: for people, without content of the push;
-    event_id: SHA-256 (hex) of the raw body; type: Feishu's event type, "" when unknown; body: a JSON object for the journal.
+    event_id: SHA-256 (hex) of the raw body; type: Feishu's event type, "" when unknown; body: a JSON object for the journal;
+    app_id: the app's id as the push says it, "" when it doesn't.
     """
 
     reason: str
@@ -41,6 +42,7 @@ class Quarantined(NamedTuple):
     event_id: str
     type: str
     body: bytes
+    app_id: str = ""
 
 
 Result = Event | Challenge | Refused | Quarantined

@@ -104,6 +104,7 @@ class Intake:
             first_failed_ms=now_ms,
             last_failed_ms=now_ms,
             dead_ms=now_ms,
+            app=push.app_id,
         )
         return self._commit(
             app,

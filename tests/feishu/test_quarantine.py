@@ -71,11 +71,14 @@ def test_a_push_that_is_no_text() -> None:
     assert "push" not in letter
 
 
-def test_the_type_is_told_when_there_is_one() -> None:
+def test_type_and_app_are_told_when_the_push_says_them() -> None:
     deep = b"[" * 150 + b"]" * 150
-    body = b'{"schema":"2.0","header":{"event_type":"a.b_v1"},"event":{"x":' + deep + b"}}"
-    assert quarantined(body).type == "a.b_v1"
-    assert quarantined(b'{"event":{"type":"message"}}').type == "message"
+    body = b'{"schema":"2.0","header":{"event_type":"a.b_v1","app_id":"cli_1"},"event":{"x":' + deep + b"}}"
+    assert (quarantined(body).type, quarantined(body).app_id) == ("a.b_v1", "cli_1")
+    early = quarantined(b'{"event":{"type":"message","app_id":"cli_2"}}')
+    assert (early.type, early.app_id) == ("message", "cli_2")
+    nothing = quarantined(b'{"event":{"type":7,"app_id":["cli_2"]}}')
+    assert (nothing.type, nothing.app_id) == ("", "")
 
 
 @pytest.mark.parametrize("text", ['{"encrypt":"!"}', '{"encrypt":null}', "[]", "", "null", '{"encrypt":"AAAA"}'])

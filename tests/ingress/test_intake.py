@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.clock import SystemClock
-from router.journal.contract import INGRESS, JournalFailedError, JournalFullError
+from router.journal.contract import INGRESS, JournalFailedError, JournalFullError, LetterFilter
 from router.journal.sqlite import SqliteJournal
 from router.settings.model import JournalSettings
 from router.telemetry import Telemetry
@@ -137,10 +137,11 @@ async def test_with_the_real_journal(tmp_path: Path) -> None:
             assert sorted(record.envelope.id for record in await journal.read(0, 100, 1 << 20)) == sorted(
                 f"e-{n}" for n in range(20)
             )
-            headers, body = pushes.signed(b"[]")
+            headers, body = pushes.signed(b'{"schema":"2.0","header":{"app_id":"cli_9"}}')
             for _ in range(2):
                 assert (await hook.push(request(body, headers))).status == 200
-            assert len(await journal.dead_letters(INGRESS)) == 1
+            (letter,) = await journal.dead_letters(LetterFilter(lanes=(INGRESS,)))
+            assert letter.app == "cli_9"
             late, body = pushes.signed(pushes.event("crowd"))
             crowd = await asyncio.gather(*(hook.push(request(body, late)) for _ in range(50)))
             assert {answer.status for answer in crowd} == {200}
