@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from tests.crash.oracle.facts import Arrival, Facts, Push
-from tests.crash.oracle.plan import MAX_ATTEMPTS, SinkPlan
+from tests.crash.oracle.plan import HTTP_TIMEOUT, MAX_ATTEMPTS, SinkPlan
 
 CHALLENGE_SECONDS, ANSWER_SECONDS = 1.0, 3.0
 HOPS = 4
@@ -233,12 +233,10 @@ def _excused(facts: Facts, sink: SinkPlan, last: Arrival, again: Arrival) -> boo
             return True
     if sink.type == "file":
         return False
-    whose = ("broker",) if sink.type == "kafka" else ("down",)
-    reach = BROKER_SECONDS if sink.type == "kafka" else 2.0
-    return (
-        any(span.what in whose and span.begun - reach <= last.at <= span.ended + reach for span in facts.spans)
-        or facts.stolen(last.at - 1, last.at + 3) > 0.5
-    )
+    whose, reach = ("broker", BROKER_SECONDS) if sink.type == "kafka" else ("down", 2.0)
+    if any(span.what == whose and span.begun - reach <= last.at <= span.ended + reach for span in facts.spans):
+        return True
+    return HOPS * facts.longest(last.at - 1, last.at + 3) > HTTP_TIMEOUT - 0.5
 
 
 def _unsettled(facts: Facts, delivered_at: float, died_at: float) -> bool:

@@ -19,7 +19,7 @@ WEIRD = ("copy", "copy", "at_once", "forged_key", "forged_token", "unsigned", "t
 
 
 class Feishu:
-    """`run` pushes for a while; `trickle` goes on slowly until it is cancelled. `pushes` has every request made."""
+    """`run` pushes, `trickle` does so slowly, each until it is cancelled. `pushes` has every request made."""
 
     def __init__(self, plan: Plan, url: str) -> None:
         self.pushes: list[Push] = []
@@ -30,9 +30,8 @@ class Feishu:
         self._lives: set[asyncio.Task[None]] = set()
 
     async def run(self, session: aiohttp.ClientSession) -> None:
-        """Push for the plan's seconds, at its rate, in bursts."""
-        end = time.monotonic() + self._plan.seconds
-        while time.monotonic() < end:
+        """Push at the plan's rate, in bursts."""
+        while True:
             for _ in range(self._rng.randint(1, self._plan.burst)):
                 self._begin(session)
             await asyncio.sleep(self._rng.expovariate(2 * self._plan.rate / (1 + self._plan.burst)))

@@ -71,9 +71,11 @@ class _Run:
         try:
             async with session() as connections, self.receiver.server:
                 await self.router.start()
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(faults.run(self.plan.faults))
-                    group.create_task(feishu.run(connections))
+                pushing = asyncio.create_task(feishu.run(connections))
+                try:
+                    await asyncio.gather(faults.run(self.plan.faults), asyncio.sleep(self.plan.seconds))
+                finally:
+                    pushing.cancel()
                 await asyncio.to_thread(self.cluster.wait)
                 self.router.calm()
                 trickle = asyncio.create_task(feishu.trickle(connections))
