@@ -57,7 +57,8 @@ class Judge:
             if entry.key is not None:
                 failed.add(entry.key)
             if isinstance(outcome, Unavailable) and not (outcome.scope and entry.scope):
-                unavailable = unavailable or outcome
+                if unavailable is None or (outcome.after or 0.0) > (unavailable.after or 0.0):
+                    unavailable = outcome
                 back.append(entry)
             elif follows and not isinstance(outcome, Rejected):
                 back.append(entry)

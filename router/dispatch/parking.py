@@ -121,7 +121,9 @@ class Parking:
         now = self._clock.monotonic()
         for key in keys:
             hold = self.holds.keys.setdefault(key, HeldKey(count=1, due=inf))
-            if hold.due == inf and not hold.loaded:
+            if hold.loaded:  # later ones may be on their way: they are loaded anew, in order
+                hold.failed, hold.due = True, now
+            elif hold.due == inf:
                 self.holds.set_due(key, now)
 
     def missing(self, keys: Iterable[str]) -> None:
