@@ -55,6 +55,16 @@ MAY_IMPORT = {
         "sinks.contract",
         "sinks.settings",
     ),
+    "router.rotation": (
+        "router.admin.server",
+        "router.clock",
+        "router.commands.connect",
+        "router.ingress.tls",
+        "router.ingress.webhook",
+        "router.settings",
+        "router.telemetry",
+        "sinks.settings",
+    ),
     "router.lifecycle": ("router.clock", "router.settings", "router.telemetry"),
     "router.admin": (
         "router.clock",

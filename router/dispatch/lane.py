@@ -253,10 +253,16 @@ class Lane:
         return allowed if self._errand is None else min(allowed, REPLAY_EVENTS, self._errand.rate.allowed())
 
     def _launch(self, batch: list[Entry]) -> None:
-        self.outlet.begin(replay=self._replay)
+        self._begin(len(batch))
         task = asyncio.create_task(self._deliver(batch), name=f"lane {self.name}: deliver")
         self._running.add(task)
         task.add_done_callback(self._delivered)
+
+    def _begin(self, events: int) -> None:
+        self.outlet.begin(replay=self._replay)
+        self.outlet.rate.spend(events)
+        if self._errand is not None:
+            self._errand.rate.spend(events)
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self.outlet.end(replay=self._replay)
@@ -269,17 +275,13 @@ class Lane:
         self._wake.set()
 
     async def _deliver(self, batch: list[Entry]) -> None:
-        unavailable = self._apply(batch, await self._outcomes(batch))
+        unavailable = self._apply(batch, await self.outlet.outcomes(batch))
         if self.state == "running" and unavailable is not None:
             self._hold(1, unavailable)
         elif self.state == "running" and self._breaker.open:
             self._hold(1, self._failing())
-
-    async def _outcomes(self, batch: list[Entry]) -> Sequence[Outcome]:
-        self.outlet.rate.spend(len(batch))
-        if self._errand is not None:
-            self._errand.rate.spend(len(batch))
-        return await self.outlet.outcomes(batch)
+        elif unavailable is not None:
+            self._outage.prolong(self._bounded(unavailable.after))
 
     def _apply(self, batch: list[Entry], outcomes: Sequence[Outcome]) -> Unavailable | None:
         back, unavailable = self._judge.batch(batch, outcomes) if outcomes else (batch, None)
@@ -307,7 +309,7 @@ class Lane:
     # The whole sink unavailable: nothing is launched but probes
 
     def _hold(self, probes: int, why: Unavailable) -> None:
-        pause = self._outage.wait(probes, min(why.after or 0.0, self.outlet.settings.retry.max_seconds))
+        pause = self._outage.wait(probes, self._bounded(why.after))
         self.outlet.yields()
         self._state("unavailable", why.reason, why.detail)
         self._telemetry.emit(
@@ -317,6 +319,9 @@ class Lane:
             detail=why.detail,
             probe_seconds=round(pause, 3),
         )
+
+    def _bounded(self, after: float | None) -> float:
+        return min(after or 0.0, self.outlet.settings.retry.max_seconds)
 
     def _until_probe(self) -> float | None:
         return None if self._running or self.outlet.paused else self._outage.left
@@ -338,9 +343,9 @@ class Lane:
 
     async def _probe(self, entry: Entry) -> Unavailable | None:
         """Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""
-        self.outlet.begin(replay=self._replay)
+        self._begin(1)
         try:
-            outcomes = await self._outcomes([entry])
+            outcomes = await self.outlet.outcomes([entry])
         finally:
             self.outlet.end(replay=self._replay)
         unavailable = self._apply([entry], outcomes)

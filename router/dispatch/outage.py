@@ -39,6 +39,10 @@ class Outage:
         self._until = self._clock.monotonic() + max(pause, after)
         return max(pause, after)
 
+    def prolong(self, after: float) -> None:
+        """Whoever ended late asked for that many seconds from now."""
+        self._until = max(self._until, self._clock.monotonic() + after)
+
     @property
     def left(self) -> float:
         """Seconds until the next probe."""
@@ -59,11 +63,12 @@ class Outage:
         if first is None or why is None:
             return None
         other = await self._other(first)
-        if other is None or await probe(other) is not None:
+        second = await probe(other) if other is not None else why
+        if second is not None:
             self._suspects.update(entry for entry in (first, other) if entry is not None)
-            return why
+            return max(why, second, key=lambda one: one.after or 0.0)
         if self._queue.remove(first):  # it is this event, not the sink
-            self._judge.fail(first, Retry(why.reason, why.detail))
+            self._judge.fail(first, Retry(why.reason, why.detail, why.after))
         return None
 
     async def _read_for_probe(self) -> None:

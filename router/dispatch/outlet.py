@@ -9,7 +9,7 @@ from router.dispatch.rate import Rate
 from router.dispatch.routes import Routes
 from router.envelope import Envelope
 from router.telemetry import facts
-from sinks.contract import Outcome, Retry, Sink, Unavailable
+from sinks.contract import Outcome, Retry, Sink, SinkNotReadyError, Unavailable
 from sinks.settings import SinkSettings
 
 
@@ -84,8 +84,10 @@ class Outlet:
         try:
             async with asyncio.timeout(self._timeout):
                 await self.sink.open()
-        except Exception as error:  # noqa: BLE001 - whatever a sink raises here means "not now"
-            return str(error) or type(error).__name__
+        except SinkNotReadyError as error:
+            return str(error) or "not ready"
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; its text might hold a secret
+            return f"open() raised {type(error).__name__}"
         self.opened.set()
         self.wake()
         return ""

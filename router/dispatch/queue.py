@@ -82,8 +82,11 @@ class Queue:
         parked: True: one that comes from where events wait; False: one that doesn't; None: any.
         """
         keys = {entry.key for entry in tried if entry.key is not None}
+        positions = {entry.position for entry in tried}  # one that is loaded again is another entry
         for at, other in enumerate(self._ready):
-            if other.key not in keys and other not in tried and parked in (None, other.parked is not None):
+            if other.key in keys or other.position in positions:
+                continue
+            if parked in (None, other.parked is not None):
                 del self._ready[at]
                 self.bytes -= other.size
                 return other

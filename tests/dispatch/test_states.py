@@ -96,7 +96,7 @@ def test_a_filter_that_wants_nothing_costs_nothing_and_leaves_turns_to_others() 
         async with running(lane):
             await lane.drain()
             event = envelope(1)
-            journal.records = [Record(n, event) for n in range(1, 200_001)]
+            journal.fill([Record(n, event) for n in range(1, 200_001)])
             others = 0
             tracemalloc.start()
             lane._wake.set()
