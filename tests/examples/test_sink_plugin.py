@@ -26,6 +26,7 @@ def pytest_configure(config):
     folder = os.environ["PYTHONPATH"]
     assert all(module.__file__.startswith(folder) for module in (router, sinks.testing))
     assert config.pluginmanager.get_plugin("event_router") is sinks.testing
+    assert config.pluginmanager.has_plugin("event_router_journal")
 """
 
 

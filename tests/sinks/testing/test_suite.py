@@ -90,4 +90,4 @@ def test_a_running_router_loads_nothing_of_it() -> None:
     )
     loaded = set(done.stdout.split())
     assert "router.app" in loaded
-    assert not {"pytest", "_pytest", "sinks.testing"} & loaded
+    assert not {"pytest", "_pytest", "sinks.testing", "router.testing"} & loaded
