@@ -142,7 +142,7 @@ class Router:
         left = await self._webhook.stop_accepting(self._settings.ingress.budget_seconds + 1.0)
         if left:
             self._telemetry.emit(facts.LAGGARD, sink="webhook", connections=left)
-        await drain_lanes(list(self._dispatcher.lanes.values()), lanes_seconds, self._telemetry)
+        await drain_lanes(self._dispatcher.drain(), lanes_seconds, self._telemetry)
 
     async def _watch_journal(self) -> None:
         raise await self._journal.wait_failed()

@@ -43,6 +43,13 @@ class Dispatcher:
             yield f"lane {name}", lane.run()
         yield "replays", self.replays.run()
 
+    def drain(self) -> list[Lane]:
+        """Replays begin nothing more; gives all lanes, so that each can be waited for."""
+        for outlet in self.outlets.values():
+            outlet.draining = True
+            outlet.wake()
+        return [*self.lanes.values(), *(replay.lane for replay in self.replays.all() if not replay.ended)]
+
     async def register(self) -> None:
         """Find each sink's place in the journal, and tell what has changed since the last run. Raises JournalError."""
         journal = self._parts.journal

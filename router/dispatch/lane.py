@@ -99,7 +99,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing more can be delivered now: all read and ended but for what is parked, or the sink takes nothing."""
-        if self.state != "running" or self.outlet.paused:
+        if self.state != "running" or self.outlet.paused or (self._replay and self.outlet.draining):
             return not self._running
         all_read = self._source.all_read or self._parking.full
         return all_read and not len(self._ledger.window) and not self._running and not len(self._queue)

@@ -28,6 +28,7 @@ class Outlet:
         self.routes = Routes(settings, letters_of)
         self.rate = Rate(settings.rate, parts.clock.monotonic)
         self.paused = False
+        self.draining = False
         self.opened = asyncio.Event()
         self.busy = 0
         self._replays_busy = 0
@@ -57,7 +58,12 @@ class Outlet:
         if not self.opened.is_set() or self.paused or self._next is not None:
             return False
         if replay:
-            return self.busy < self.sink.concurrency and not self._replays_busy and not self._live_waits
+            return (
+                not self.draining
+                and self.busy < self.sink.concurrency
+                and not self._replays_busy
+                and not self._live_waits
+            )
         self._live_waits = self.busy >= self.sink.concurrency
         return not self._live_waits
 

@@ -143,3 +143,22 @@ async def test_one_of_a_sink_taken_out_rests_and_goes_with_it(tmp_path: Path) ->
         assert await running.operators.replays() == []
         await running.operators.forget("iam")
         assert await running.journal.lanes() == []
+
+
+async def test_a_drain_finishes_what_is_under_way_and_begins_nothing(tmp_path: Path) -> None:
+    sink = Marked()
+    async with dispatching(tmp_path, iam=sink) as running:
+        await running.fill(range(200))
+        await running.settled()
+        await running.operators.replay(ReplayOrder("iam", rate=50))
+        await until(lambda: len(sink.again) >= 20)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*[lane.drain() for lane in running.dispatcher.drain()])
+        sent = len(sink.again)
+        assert sent < 200
+    async with dispatching(tmp_path, iam=sink) as running:
+        [row] = await running.operators.replays()
+        assert row.position == sent
+        await running.operators.stop_replay(1)
+    assert len(sink.again) - sent <= 51  # none twice: only what the new run sent before it was stopped
+    assert len(set(sink.again)) == len(sink.again)
