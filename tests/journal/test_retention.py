@@ -1,22 +1,16 @@
-"""Against a model: a hypothesis machine that appends, copies, settles, parks, buries, restarts and lets time pass."""
+"""What goes when, and what stays. `test_model.py` does this at random."""
 
 import asyncio
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from router.journal.contract import DeadLetter, LaneNotes, Parked, Settlement, Verdict
+from router.journal.contract import LaneNotes, Parked, Settlement, Verdict
 from router.journal.retention import SLICE, SWEEP_EVERY_MS
 from router.journal.sqlite import SqliteJournal
 from tests.contracts.journal import dated
 from tests.doubles.stepped import SteppedClock
-from tests.journal.books import SMALL, make_journal, opened
+from tests.journal.books import SMALL, opened
 
 T = TypeVar("T")
 MANY = 1 << 30
@@ -168,136 +162,3 @@ async def test_ids_outlive_bodies_and_are_forgotten_in_the_end(tmp_path: Path) -
         assert await journal._group.control(lambda db: db.execute("SELECT count(*) FROM seen").fetchone()[0]) == 0
         clock.now += SWEEP_EVERY_MS / 1000
         assert set(await asyncio.gather(*map(journal.append, [*old, timeless]))) == {Verdict.STORED}
-
-
-NUMBERS = st.integers(0, 30)
-
-
-class Model(RuleBasedStateMachine):
-    """The journal beside lists and dictionaries that say what it must answer."""
-
-    @initialize()
-    def begin(self) -> None:
-        self.runner = asyncio.Runner()
-        self.place = Path(tempfile.mkdtemp())
-        self.clock = SteppedClock()
-        self.stored: dict[int, tuple[str, float]] = {}
-        self.seen: dict[str, float] = {}
-        self.positions: dict[str, int] = {}
-        self.parked: dict[str, dict[int, Parked]] = {}
-        self.dead: dict[tuple[str, int], DeadLetter] = {}
-        self.head = 0
-        self.start()
-
-    def start(self) -> None:
-        self.journal = make_journal(self.place, self.clock, LIMITS)
-        self.do(self.journal.open())
-
-    def do(self, work: Any) -> Any:
-        async def run() -> Any:
-            return await asyncio.wait_for(work, 20)
-
-        return self.runner.run(run())
-
-    @rule(numbers=st.lists(NUMBERS, min_size=1, max_size=12))
-    def append(self, numbers: list[int]) -> None:
-        async def run() -> list[Verdict]:
-            return await asyncio.gather(*[self.journal.append(dated(n)) for n in numbers])
-
-        for number, verdict in zip(numbers, self.do(run()), strict=True):
-            name = f"event-{number}"
-            since = self.seen.get(name)
-            if verdict is Verdict.DUPLICATE:
-                assert since is not None, f"{name} was never stored"
-                continue
-            assert since is None or self.clock.now - since > 48 * 3600, f"{name} stored again"
-            self.head += 1
-            self.stored[self.head] = (name, self.clock.now)
-            self.seen[name] = self.clock.now
-
-    @rule(lane=st.sampled_from(["bus", "iam"]))
-    def register(self, lane: str) -> None:
-        state = self.do(self.journal.register(lane))
-        assert state.position == self.positions.setdefault(lane, self.head)
-        self.parked.setdefault(lane, {})
-
-    @precondition(lambda self: self.positions)
-    @rule(data=st.data(), steps=st.integers(0, 10), park=st.booleans(), bury=st.booleans())
-    def settle(self, data: st.DataObject, steps: int, park: bool, bury: bool) -> None:
-        lane = data.draw(st.sampled_from(sorted(self.positions)))
-        before = self.positions[lane]
-        position = min(self.head, before + steps)
-        new = list(range(before + 1, position + 1))
-        parked = [Parked(n, f"k{n % 3}", "", due_ms=n) for n in new[::2]] if park else []
-        dead = [DeadLetter(lane, n, "e", "t", None, b"{}", "r", "d", 1, 1, 1, 1) for n in new[1::2]] if bury else []
-        old = sorted(self.parked[lane])
-        unparked = data.draw(st.lists(st.sampled_from(old), unique=True)) if old else []
-
-        async def run() -> None:
-            await self.journal.settle(lane, Settlement(position, [], parked, unparked, dead))
-
-        self.do(run())
-        self.positions[lane] = position
-        for gone in unparked:
-            del self.parked[lane][gone]
-        self.parked[lane] |= {row.position: row for row in parked}
-        self.dead |= {(lane, row.position or 0): row for row in dead}
-
-    @precondition(lambda self: self.positions)
-    @rule(data=st.data())
-    def forget(self, data: st.DataObject) -> None:
-        lane = data.draw(st.sampled_from(sorted(self.positions)))
-        self.do(self.journal.forget(lane))
-        del self.positions[lane], self.parked[lane]
-
-    @rule(hours=st.integers(1, 30))
-    def pass_time(self, hours: int) -> None:
-        self.clock.now += hours * 3600
-        self.do(wait_for_trim(self.journal))
-
-    @rule()
-    def restart(self) -> None:
-        self.do(self.journal.close())
-        self.start()
-
-    def needed(self) -> set[int]:
-        """What must still be there: young, unsettled by a lane, or parked."""
-        low = min(self.positions.values(), default=self.head)
-        young = {n for n, (_, at) in self.stored.items() if self.clock.now - at <= 10 * 3600}
-        return young | {n for n in self.stored if n > low} | {n for rows in self.parked.values() for n in rows}
-
-    @invariant()
-    def agrees(self) -> None:
-        if not hasattr(self, "journal"):
-            return
-        records = self.do(self.journal._reader.events(0, 1000, MANY))
-        found = {record.position: record.envelope.id for record in records}
-        assert list(found) == sorted(found)
-        assert found.items() <= {n: name for n, (name, _) in self.stored.items()}.items()
-        assert self.journal.head == self.head
-        needed = self.needed()
-        assert needed & set(self.stored) <= set(found) | (needed - set(self.stored))
-        assert {p for p in needed if p in self.stored} <= set(found)
-        self.stored = {n: self.stored[n] for n in found}
-        meta = self.journal.meta()
-        assert (meta.events, meta.head) == (len(found), self.head)
-        assert meta.oldest_ms == (int(self.stored[min(found)][1] * 1000) if found else None)
-        lanes = {state.name: (state.position, state.parked) for state in self.do(self.journal.lanes())}
-        assert lanes == {name: (self.positions[name], len(self.parked[name])) for name in self.positions}
-        for name, rows in self.parked.items():
-            got = self.do(self.journal.read_parked(name))
-            assert [row for row, _ in got] == [rows[n] for n in sorted(rows)]
-        letters = self.do(self.journal.dead_letters(limit=1000))
-        assert {(row.lane, row.position) for row in letters} == set(self.dead)
-
-    def teardown(self) -> None:
-        if hasattr(self, "journal"):
-            self.do(self.journal.close())
-            self.runner.close()
-            shutil.rmtree(self.place)
-
-
-TestModel = Model.TestCase
-TestModel.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
