@@ -11,7 +11,6 @@ from sinks.contract import Outcome, Rejected, Retry, Unavailable
 RECORD: Final = {
     kafka.MessageSizeTooLargeError: "too_large",
     kafka.RecordListTooLargeError: "too_large",
-    kafka.InvalidTimestampError: "invalid_timestamp",
     kafka.CorruptRecordException: "invalid_record",
     kafka.InvalidTopicError: "invalid_topic",
 }
@@ -29,6 +28,7 @@ TOPIC: Final = {
     kafka.InvalidReplicationFactorError: "topic_settings",
     kafka.InvalidConfigurationError: "topic_settings",
     kafka.PolicyViolationError: "topic_settings",
+    kafka.InvalidTimestampError: "invalid_timestamp",  # records bear this machine's time: a wrong clock is no event's fault
 }
 """This topic takes nothing now; others may."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 from typing import Any
 
@@ -57,7 +58,8 @@ class Producers:
             metadata_max_age_ms=60_000,
             **self._shared,
         )
-        _keep_sent(producer._message_accumulator)  # noqa: SLF001 - there is no public way
+        producer._message_accumulator._pending_batches = _Pending()  # noqa: SLF001 - there is no public way
+        _keep_sent(producer._message_accumulator)  # noqa: SLF001
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):
                 await producer.start()
@@ -113,6 +115,13 @@ class Producers:
             await halt(current, STOP_SECONDS)
 
 
+class _Pending(set[Any]):
+    """aiokafka takes a batch out twice when it is given up while it waits to be sent again."""
+
+    def remove(self, batch: Any) -> None:
+        self.discard(batch)
+
+
 def _keep_sent(accumulator: Any) -> None:
     """Have no batch given up that may have been written.
 
@@ -143,13 +152,21 @@ async def halt(producer: AIOKafkaProducer, seconds: float) -> None:
         with contextlib.suppress(TimeoutError, KafkaError, OSError):
             async with asyncio.timeout(seconds):
                 await producer.flush()
-    accumulator.fail_all(ProducerClosed())  # nothing is left that stop() could wait for
+    _give_up(accumulator)  # nothing is left that stop() could wait for
     if sender.sender_task is not None:
         await _cancel(sender.sender_task)
     for end in (producer.stop, producer.client.close):  # the second in case the first didn't come to it
         with contextlib.suppress(TimeoutError, KafkaError, OSError):
             async with asyncio.timeout(STOP_SECONDS):
                 await end()
+
+
+def _give_up(accumulator: Any) -> None:
+    batches = [*itertools.chain(*accumulator._batches.values()), *accumulator._pending_batches]  # noqa: SLF001
+    accumulator.fail_all(ProducerClosed())
+    for batch in batches:
+        if batch._drain_waiter.done():  # noqa: SLF001 - or asyncio complains of an error that nobody looked at
+            batch._drain_waiter.exception()  # noqa: SLF001
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -107,6 +108,19 @@ async def test_closing_while_the_broker_is_frozen_ends(kafka_own: Cluster) -> No
         async with asyncio.timeout(10):
             await sink.close()
         kafka_own.resume()
+
+
+async def test_closing_while_the_broker_is_away_leaves_no_complaint(
+    kafka_own: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(kafka_own.bootstrap, request_timeout_seconds=1, deliver_timeout_seconds=1) as sink:
+        type_ = fresh()
+        await until_delivered(sink, [event(type_)])
+        kafka_own.kill()
+        assert scopes(await sink.deliver([event(type_, f"s{n}") for n in range(20)]))
+    del sink
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def _under_way(sink: KafkaSink) -> bool:
