@@ -1,8 +1,10 @@
 """`feishu-event-router run`: take events in and bring them to the sinks."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -63,17 +65,20 @@ def command(ctx: click.Context, *, set_aside_damaged_journal: bool) -> None:
     \b
     Exit status: 0 after a drain, 1 when it can't start or a part failed, 2 for wrong settings.
     """
-    environ = environ_of(ctx)
-    sections = read_sections(environ)
-    settings = _settings(environ, sections)
+    with _faults_told(ctx.find_root().obj or os.environ):
+        environ = environ_of(ctx)
+        sections = read_sections(environ)
+        settings = sections.settings()
     if set_aside_damaged_journal:
         _set_aside(settings)
     ctx.exit(serve(settings, environ, sections))
 
 
-def _settings(environ: Mapping[str, str], sections: Sections) -> Settings:
+@contextmanager
+def _faults_told(environ: Mapping[str, str]) -> Iterator[None]:
+    """Faults of the settings as one line of JSON where the log is JSON; as text for a person otherwise."""
     try:
-        return sections.settings()
+        yield
     except SettingsError as error:
         wanted = environ.get("FER_LOG__FORMAT", "").strip()
         format_ = cast("Format", wanted) if wanted in ("json", "console") else "auto"

@@ -271,3 +271,10 @@ def test_without_any_settings_it_serves_and_says_how_to_go_on(tmp_path: Path) ->
 def _free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_bad_line_of_an_env_file_is_told_the_same_way(tmp_path: Path) -> None:
+    (tmp_path / "bad.env").write_text("FER_LISTN=x\nno variable\n")
+    ended = run(tmp_path, {}, "--env-file", str(tmp_path / "bad.env"))
+    (line,) = map(json.loads, ended.stderr.splitlines())
+    assert (ended.returncode, line["event"], len(line["faults"])) == (2, "start_failed", 2)
