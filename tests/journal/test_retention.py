@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from router.journal.contract import LaneNotes, Parked, Settlement, Verdict
 from router.journal.retention import SLICE, SWEEP_EVERY_MS
@@ -12,7 +11,6 @@ from tests.contracts.journal import dated
 from tests.doubles.stepped import SteppedClock
 from tests.journal.books import SMALL, opened
 
-T = TypeVar("T")
 MANY = 1 << 30
 HOUR_MS = 3_600_000
 LIMITS = replace(SMALL, retention_ms=10 * HOUR_MS, dedupe_ms=48 * HOUR_MS)
