@@ -82,15 +82,19 @@ async def run_killed_after(part: Part, directory: Path, lines: int, seconds: flo
     )
     assert process.stdout is not None
     said = b""
-    async with asyncio.timeout(PATIENCE):
-        while said.count(b"\n") < lines and (more := await process.stdout.read(4096)):
-            said += more
-        await asyncio.sleep(seconds)  # some instant is what is wanted
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while said.count(b"\n") < lines and (more := await process.stdout.read(4096)):
+                said += more
+            await asyncio.sleep(seconds)  # some instant is what is wanted
+    finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+    async with asyncio.timeout(PATIENCE):
         said += await process.stdout.read()
-        returncode = await process.wait()
-    return Ended(returncode, _lines(said.decode()))
+        ended = Ended(await process.wait(), _lines(said.decode()))
+    assert ended.killed or ended.returncode == 0, f"the child ended with {ended.returncode} by itself"
+    return ended
 
 
 def _lines(text: str) -> list[str]:

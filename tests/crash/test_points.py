@@ -67,7 +67,9 @@ async def test_killed_at_a_system_call(tmp_path: Path, begins: str) -> None:
         async with slots:
             return await kill_and_check(tmp_path, base, part, heard, point)
 
-    struck = await asyncio.gather(*[one(point) for point in points])
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(point)) for point in points]
+    struck = [task.result() for task in tasks]
     print(f"{begins}: killed at {sum(struck)} of {len(points)} calls; there are {most}")
     assert sum(struck) > len(points) // 2
 
@@ -85,7 +87,8 @@ async def test_killed_at_any_instant(tmp_path: Path) -> None:
         shutil.rmtree(directory)
         return ended
 
-    ended = await asyncio.gather(*[one(number) for number in range(KILLS)])
-    killed = [one for one in ended if one.killed]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(number)) for number in range(KILLS)]
+    killed = [task.result() for task in tasks if task.result().killed]
     print(f"{len(killed)} of {KILLS} killed, after {sum(len(one.lines) for one in killed)} lines")
     assert len(killed) > KILLS // 2
