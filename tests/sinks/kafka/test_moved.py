@@ -65,7 +65,7 @@ async def test_a_lost_answer_and_then_no_leader_make_no_copy(three: Cluster) -> 
             [NewTopic(f"feishu.{type_}", -1, -1, {0: [3]}, {"min.insync.replicas": "1"})]
         )
         assert [code for _, code, _ in answer.topic_errors] == [0]
-        times = {"request_timeout_seconds": 1, "deliver_timeout_seconds": 1}
+        times = {"request_timeout_seconds": 2, "deliver_timeout_seconds": 2}
         async with opened(three.bootstrap, **times) as sink:
             await until_delivered(sink, [event(type_)])
             relay.loses = PRODUCE
@@ -75,7 +75,7 @@ async def test_a_lost_answer_and_then_no_leader_make_no_copy(three: Cluster) -> 
             three.kill(3)
             relay.loses = None
             assert not any(isinstance(outcome, Delivered) for outcome in await sending)
-            held = time.monotonic() + 6
+            held = time.monotonic() + 7
             while time.monotonic() < held:  # longer than any timeout: first a dead leader, then none
                 assert not any(isinstance(outcome, Delivered) for outcome in await sink.deliver(batch))
             await asyncio.to_thread(three.restore)
