@@ -12,7 +12,7 @@ from tests.crash.oracle import ends
 from tests.crash.oracle.disk import SmallDisk
 from tests.crash.oracle.events import KEY, MARK, TOKEN
 from tests.crash.oracle.facts import Facts
-from tests.crash.oracle.faults import Faults
+from tests.crash.oracle.faults import Faults, step
 from tests.crash.oracle.feishu import Feishu, session
 from tests.crash.oracle.noise import Noise
 from tests.crash.oracle.plan import KAFKA_MAX_BYTES, MAX_ATTEMPTS, Plan, SinkPlan
@@ -78,6 +78,7 @@ class _Run:
                     pushing.cancel()
                 await asyncio.to_thread(self.cluster.wait)
                 self.router.calm()
+                step(self.clock, 0)
                 trickle = asyncio.create_task(feishu.trickle(connections))
                 await self._quiet()
                 trickle.cancel()
