@@ -1,15 +1,18 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from router.journal.contract import JournalError, Parked, Settlement
-from router.journal.reader import CHUNK_EVENTS
+from router.journal.limits import MIB
+from router.journal.reader import CHUNK_BYTES, CHUNK_EVENTS
 from router.journal.sqlite import SqliteJournal
 from tests.contracts.journal import dated, ids
 from tests.doubles.envelopes import make_envelope
-from tests.journal.books import opened
+from tests.journal.books import SMALL, opened
 
 MANY = 1 << 30
 
@@ -77,3 +80,35 @@ async def test_after_close_reading_is_an_error(journal: SqliteJournal) -> None:
     await journal.close()
     with pytest.raises(JournalError, match="closed"):
         await journal.read(0, 10, MANY)
+
+
+async def test_parked_events_are_read_by_bytes_too_at_least_one(tmp_path: Path) -> None:
+    async with opened(tmp_path, limits=replace(SMALL, max_bytes=64 * MIB, reserve_bytes=MIB)) as journal:
+        sizes = [1, 1, 3, 1, 1, 3, 1, 9, 1]
+        large = [make_envelope(n, data="x" * (size << 20))._replace(created_ms=n) for n, size in enumerate(sizes, 1)]
+        await asyncio.gather(*map(journal.append, large))
+        await journal.register("bus", 0)
+        await journal.settle("bus", Settlement(9, [], [Parked(n, "k", "") for n in range(1, 10)]))
+        after, steps = 0, list[list[int]]()
+        while rows := await journal.read_parked("bus", order_key="k", after=after):
+            after = rows[-1][0].position
+            steps.append([len(envelope.json) for _, envelope in rows])
+        assert sum(map(len, steps)) == 9
+        assert all(sum(step) <= CHUNK_BYTES or len(step) == 1 for step in steps)
+        assert len(steps) < 9
+
+
+async def test_lanes_read_while_operators_search(journal: SqliteJournal) -> None:
+    """Each has a thread of its own: a search that never ends stops no lane."""
+    ended = Event()
+    stuck = asyncio.ensure_future(journal._searcher._run(ended.wait))
+    searching = asyncio.ensure_future(journal.count_letters())
+    try:
+        await journal.register("bus", 0)
+        await asyncio.wait_for(journal.parked_heads("bus", 10), 20)
+        assert len(await asyncio.wait_for(journal.read(0, 10, MANY), 20)) == 10
+        assert not searching.done()
+    finally:
+        ended.set()
+    assert await stuck
+    assert await searching == []
