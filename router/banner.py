@@ -23,7 +23,7 @@ def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> 
         for app in settings.apps:
             yield f"  webhook  {scheme}://{address}/webhook/event{'/' + app if app else ''}"
     for address in admin:
-        yield f"  admin    http://{address}/  (health, metrics)"
+        yield f"  admin    http://{address}/  (health, metrics, API)"
     yield f"  journal  {settings.journal_file}"
     for name, sink in settings.sinks.items():
         wanted = "" if sink.events == ["*"] else f"  (events: {','.join(sink.events)})"

@@ -210,7 +210,8 @@ class Meta:
     limit_bytes: int
     oldest_ms: int | None
     holder: str | None
-    """The lane with the lowest position, when it has unsettled events. A lane absent for too long holds nothing."""
+    """The lane with the lowest position, when it has unsettled events; else the one with most parked. One absent for too
+    long holds nothing but what is parked for it."""
     dead: Mapping[str, int] = field(default_factory=dict)
     """Dead letters by lane, INGRESS among them."""
 

@@ -339,7 +339,10 @@ class SqliteJournal:
         now = int(self._clock.wall() * 1000)
         holding = [state for state in self._lanes.values() if self._limits.holds(state.notes.absent_ms, now)]
         lowest = min(holding, key=lambda state: state.position, default=None)
-        return lowest.name if lowest is not None and lowest.position < self.head else None
+        if lowest is not None and lowest.position < self.head:
+            return lowest.name
+        most = max(self._lanes.values(), key=lambda state: state.parked, default=None)
+        return most.name if most is not None and most.parked else None
 
     def _dead_bytes(self) -> int:
         return sum(tally.dead_bytes for tally in self._tallies.values())

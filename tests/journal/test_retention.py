@@ -95,7 +95,6 @@ async def test_a_lane_absent_for_too_long_holds_nothing_but_what_is_parked_for_i
         assert await events(journal) == [2, 4, 5, 6]
         assert journal.meta().holder == "iam"
         clock.now += 1
-        assert journal.meta().holder is None
         await wait_for_trim(journal)
         assert await events(journal) == [2]
         await journal.note("iam", LaneNotes())
@@ -105,6 +104,9 @@ async def test_a_lane_absent_for_too_long_holds_nothing_but_what_is_parked_for_i
         await wait_for_trim(journal)
         assert await events(journal) == [2, 7, 8, 9]
         assert len(await journal.read_parked("iam")) == 1
+        assert journal.meta().holder == "iam"  # by what is parked for it
+        await journal.settle("iam", Settlement(9, unparked=[2]))
+        assert journal.meta().holder is None
 
 
 async def test_a_clock_that_was_set_back_makes_nobody_absent_for_too_long(tmp_path: Path) -> None:
