@@ -19,10 +19,11 @@ WEIRD = ("copy", "copy", "at_once", "forged_key", "forged_token", "unsigned", "t
 
 
 class Feishu:
-    """`run` pushes, `trickle` does so slowly, each until it is cancelled. `pushes` has every request made."""
+    """`run` pushes until it is cancelled, `trickle` slowly until there is `enough`. `pushes` has every request made."""
 
     def __init__(self, plan: Plan, url: str) -> None:
         self.pushes: list[Push] = []
+        self.enough = asyncio.Event()
         self._plan = plan
         self._url = url
         self._rng = random.Random(f"feishu {plan.seed}")
@@ -37,13 +38,15 @@ class Feishu:
             await asyncio.sleep(self._rng.expovariate(2 * self._plan.rate / (1 + self._plan.burst)))
 
     async def trickle(self, session: aiohttp.ClientSession) -> None:
-        """A few events a second, so that what failed for its own sake has others delivered beside it."""
-        while True:
-            self._begin(session)
+        """A few good events a second, so that what fails for its own sake has others delivered beside it."""
+        while not self.enough.is_set():
+            self._serial += 1
+            if self._plan.event(self._serial).kind == "good":
+                await self._event(session, self._serial, "", 0)
             await asyncio.sleep(0.1)
 
     async def rest(self) -> None:
-        """Return when every event has been answered or given up."""
+        """Return when everything that `run` began has been answered or given up."""
         while self._lives:
             await asyncio.gather(*self._lives)
 

@@ -80,9 +80,10 @@ class _Run:
                 self.router.calm()
                 step(self.clock, 0)
                 trickle = asyncio.create_task(feishu.trickle(connections))
-                await self._quiet()
-                trickle.cancel()
                 await feishu.rest()
+                await self._quiet()
+                feishu.enough.set()
+                await trickle
                 await self._quiet()
                 self.facts.leaks += ["the metrics"] if MARK in self.router.program.get("/metrics")[1] else []
                 await self.router.stop()
