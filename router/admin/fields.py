@@ -10,6 +10,8 @@ from router.admin.moments import moment
 from router.admin.problems import ProblemError
 from router.settings.faults import did_you_mean
 
+NO_CONDITION = "leave it out to set no condition"
+
 
 class Fields:
     """One object of a question. Everything that is wrong with it is collected; `finish` raises it."""
@@ -26,10 +28,9 @@ class Fields:
         return self._given.get(name)
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Text, or a list of it; none of it empty."""
-        value = self.take(name)
-        found = [] if value is None else value if isinstance(value, list) else [value]
-        if not all(isinstance(word, str) and word.strip() for word in found):
+        """Text, or a list of it; none of it empty, nor the list."""
+        found = self._several(name)
+        if not all(isinstance(word, str) and word.strip(" !") for word in found):
             self.blame(name, "must be text, or a list of texts, none of it empty")
             return ()
         return tuple(word.strip() for word in found)
@@ -56,9 +57,8 @@ class Fields:
         return number
 
     def integers(self, name: str) -> tuple[int, ...]:
-        """Whole numbers, at least 1 each."""
-        value = self.take(name)
-        found = [] if value is None else value if isinstance(value, list) else [value]
+        """Whole numbers, at least 1 each; at least one."""
+        found = self._several(name)
         numbers = [_integer(number) for number in found]
         if any(number is None or not 1 <= number < 1 << 63 for number in numbers):
             self.blame(name, "must be a whole number, or a list of them, at least 1 each")
@@ -93,19 +93,21 @@ class Fields:
             return None
 
     def section(self, name: str) -> "Fields":
-        """An object within this one; it must be there, if only empty."""
+        """An object within this one; it must be there, if only empty. A null in it must not come to mean everything."""
         value = self.take(name)
         if not isinstance(value, dict):
             self.blame(name, "must be an object, {} for no condition")
             value = {}
+        for member in [member for member, given in value.items() if given is None]:
+            self.blame(f"{name}.{member}", f"must not be null; {NO_CONDITION}")
         return Fields(value, f"{self._within}{name}.", self._faults)
 
     def finish(self) -> None:
         """Look for what nobody asked for. Of an inner object: before the outer one's."""
         for name in self._given:
             if name not in self._asked:
-                known = did_you_mean(name, self._asked) or f"there are: {', '.join(self._asked)}"
-                self.blame(name, f"is not known; {known}")
+                near = did_you_mean(name, self._asked) or (self._asked and f"there are: {', '.join(self._asked)}")
+                self.blame(name, f"is not known; {near or 'nothing is to be said here'}")
         if self._faults and not self._within:
             several = "a fault" if len(self._faults) == 1 else f"{len(self._faults)} faults"
             raise ProblemError(422, f"the question has {several}: {'; '.join(self._faults[:5])}", self._faults)
@@ -113,6 +115,13 @@ class Fields:
     def blame(self, name: str, problem: str) -> None:
         """Note a fault."""
         self._faults.append(f"{self._within}{name} {problem}")
+
+    def _several(self, name: str) -> list[Any]:
+        """What is given, in a list; [] when nothing is. A list that somebody computed and that came out empty is a fault."""
+        value = self.take(name)
+        if value == []:
+            self.blame(name, f"must not be an empty list; {NO_CONDITION}")
+        return [] if value is None else value if isinstance(value, list) else [value]
 
     def _single(self, name: str) -> Any:
         value = self.take(name)

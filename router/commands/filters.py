@@ -32,7 +32,7 @@ def moment_or(word: str = "") -> Callable[[click.Context, click.Parameter, str |
 def words(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Text, or several, none of it empty: a shell variable that wasn't set must not come to mean everything."""
     given = [value] if isinstance(value, str) else value or ()
-    if not all(word.strip() for word in given):
+    if not all(word.strip(" !") for word in given):
         raise click.BadParameter("is empty; leave the option out to set no condition")
     return value.strip() if isinstance(value, str) else tuple(word.strip() for word in given)
 

@@ -59,6 +59,10 @@ def test_what_is_given_is_taken() -> None:
         ("", "words"),
         ([" "], "words"),
         ([["x"]], "words"),
+        ([], "words"),
+        ("!", "words"),
+        (["a.*", "! "], "words"),
+        ([], "integers"),
         (["a", "b"], "word"),
         ("yesterday", "moment"),
     ],
@@ -120,3 +124,17 @@ def test_no_value_breaks_it(value: Any, how: str) -> None:
     getattr(fields, how)("it", *rest.get(how, ()))
     with suppress(ProblemError):
         fields.finish()
+
+
+def test_a_null_among_conditions_is_no_missing_one() -> None:
+    fields = Fields({"filter": {"sink": None, "since": None, "up_to_id": None, "id": [1]}, "after": None})
+    inner = fields.section("filter")
+    assert (inner.words("sink"), inner.moment("since", 0), inner.integer("up_to_id", None)) == ((), None, None)
+    assert inner.integers("id") == (1,)
+    inner.finish()
+    assert fields.word("after") is None
+    assert [fault.partition(" ")[0] for fault in faults(fields)] == ["filter.sink", "filter.since", "filter.up_to_id"]
+
+
+def test_where_nothing_can_be_said_nothing_is_suggested() -> None:
+    assert faults(Fields({"x": 1})) == ["x is not known; nothing is to be said here"]

@@ -1,6 +1,9 @@
 """Conditions, from options to questions."""
 
-from router.commands.filters import members, query, spoken
+import click
+import pytest
+
+from router.commands.filters import members, query, spoken, words
 
 
 def test_only_what_is_given_counts() -> None:
@@ -15,3 +18,9 @@ def test_a_query_repeats_what_is_several() -> None:
 def test_in_words() -> None:
     assert spoken({"sink": ["a", "b"], "since": "x"}) == "sink a, b; since x"
     assert spoken({}) == ""
+
+
+@pytest.mark.parametrize("value", ["", " ", "!", "! ", ("iam", ""), ("a.*", "!")])
+def test_what_a_shell_left_empty_is_no_condition(value: object) -> None:
+    with pytest.raises(click.BadParameter, match="is empty"):
+        words(click.Context(click.Command("x")), click.Option(["--sink"]), value)
