@@ -6,9 +6,14 @@ from router.settings.environment import Environment
 from router.settings.faults import did_you_mean
 from router.settings.names import NAME, NAME_RULE, SINKS, join, sink_prefix
 
+TAKEN = "ingress"
+"""Whose dead letters are the pushes that were not understood (the journal calls it so); no sink's."""
+
 
 def check_sinks(env: Environment, sinks: Collection[str]) -> None:
-    """Blame each DEAD_LETTERS and WAS of these sinks that can't be meant, also of those that have other faults."""
+    """Blame each name, DEAD_LETTERS and WAS of these sinks that can't be meant, also of those that have other faults."""
+    if TAKEN in sinks:
+        env.blame(SINKS, f"names {TAKEN!r}, which stands for pushes that were not understood", "choose another name")
     _check_dead_letters(env, sinks, _said(env, sinks, "dead_letters"))
     _check_was(env, sinks, _said(env, sinks, "was"))
 
@@ -49,7 +54,7 @@ def _check_was(env: Environment, sinks: Collection[str], said: Mapping[str, str]
         elif was in sinks:
             problem = f"names {was}, which is still a sink and keeps its own place"
             env.blame(variable, problem, f"{unset}, or take {was} out of {SINKS}")
-        elif not NAME.fullmatch(was):
+        elif was == TAKEN or not NAME.fullmatch(was):
             env.blame(variable, f"has the name {was!r}, which no sink can have had; {NAME_RULE}")
         elif heirs.setdefault(was, name) != name:
             env.blame(variable, f"names {was}, whose place {heirs[was]} takes over", unset)

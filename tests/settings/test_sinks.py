@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.journal.contract import INGRESS
 from router.settings import SettingsError, load
+from router.settings.sinks import TAKEN
 
 
 def faults(*sinks: str, **said: str) -> list[str]:
@@ -78,6 +80,14 @@ def test_dead_letters_go_to_another_sink_and_several_may_share_it() -> None:
 )
 def test_what_cannot_be_meant_is_said(sinks: list[str], said: dict[str, str], fault: str) -> None:
     assert faults(*sinks, **said) == [fault]
+
+
+def test_the_name_under_which_pushes_are_kept_is_no_sinks() -> None:
+    assert TAKEN == INGRESS
+    [fault] = faults("iam", "ingress")
+    assert fault == "FER_SINKS: names 'ingress', which stands for pushes that were not understood (choose another name)"
+    [fault] = faults("iam", iam__was="ingress")
+    assert fault.startswith("FER_SINK__IAM__WAS: has the name 'ingress', which no sink can have had")
 
 
 def test_a_name_that_is_free_can_be_taken_over() -> None:
