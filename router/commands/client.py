@@ -163,12 +163,15 @@ def understood(door: Door, status: int, body: bytes, *, exact: bool = False) -> 
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         document = None
-    if not isinstance(document, dict):
+    if status >= 500 and not isinstance(document, dict):
+        raise ClientError(
+            f"what answers at {door.shown} failed (status {status}), and says no more: look at the router's log"
+        )
+    if not isinstance(document, dict) or (status >= 300 and not document.get("detail")):
         raise ClientError(f"what answers at {door.shown} (status {status}) is no Feishu Event Router's admin port")
     if status < 300:
         return parse_exactly(body) if exact and has_float(document) else document
-    detail = str(document.get("detail") or document.get("error") or f"status {status}")
-    raise ClientError(_refused(door, status, detail))
+    raise ClientError(_refused(door, status, str(document["detail"])))
 
 
 def _refused(door: Door, status: int, detail: str) -> str:

@@ -61,6 +61,11 @@ def test_nobody_listens() -> None:
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<html", "is no Feishu Event Router's admin port"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "is no Feishu Event Router's admin port"),
+        (b'HTTP/1.1 404 N\r\nContent-Length: 16\r\n\r\n{"error":"path"}', "is no Feishu Event Router's admin port"),
+        (
+            b"HTTP/1.1 500 N\r\nContent-Length: 5\r\n\r\n<html",
+            "failed (status 500), and says no more: look at the router's log",
+        ),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "the connection to the router at here broke (BadStatusLine)"),
         (b"", "the connection to the router at here broke (RemoteDisconnected)"),
         (
