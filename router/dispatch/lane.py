@@ -343,6 +343,8 @@ class Lane:
 
     async def _probe(self, entry: Entry) -> Unavailable | None:
         """Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""
+        if self.outlet.paused:  # since this probe was chosen
+            return self._apply([entry], [Unavailable("paused")])
         self._begin(1)
         try:
             outcomes = await self.outlet.outcomes([entry])

@@ -31,6 +31,7 @@ class Outage:
         self._breaker: Breaker = judge.breaker
         self._clock, self._jitter = parts.clock, parts.jitter
         self._suspects: set[Entry] = set()
+        self._fresh = 0
 
     def wait(self, probes: int, after: float = 0.0) -> float:
         """After so many failed probes: the seconds until the next one, `after` at least."""
@@ -91,11 +92,19 @@ class Outage:
         other = self._untried({first, *self._suspects})
         if other is None:  # what is parked may tell
             await self._parking.load_earliest(self._queue)
+            await self._parking.load_scopes(self._queue)
             other = self._untried({first, *self._suspects})
         if other is None:
             self._suspects.clear()
-            other = self._take_other({first}, parked=False) if self._breaker.open else None
+            other = self._next_fresh(first) if self._breaker.open else None
         return self._untried({first}) if other is None else other
+
+    def _next_fresh(self, first: Entry) -> Entry | None:
+        """One that never failed: each gets its turn, as the one in front may be sick too."""
+        passed = {entry for entry in self._queue if entry.position <= self._fresh}
+        other = self._take_other({first, *passed}, parked=False) or self._take_other({first}, parked=False)
+        self._fresh = 0 if other is None else other.position
+        return other
 
     def _untried(self, tried: set[Entry]) -> Entry | None:
         return self._take_other(tried, parked=True if self._breaker.open else None)

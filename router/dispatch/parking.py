@@ -171,12 +171,16 @@ class Parking:
         """Put the parked events that are due into the queue: the first of a key or scope, all of them once it got through."""
         if not self.holds:
             return
+        await self.load_scopes(queue)
         now = self._clock.monotonic()
-        for scope in self.holds.due_scopes(now):
-            if self._may_load(queue):
-                await self._load_scope(scope, queue)
         while self._may_load(queue) and (key := self.holds.due_key(now)) is not None:
             await self._load_key(key, queue)
+
+    async def load_scopes(self, queue: Queue) -> None:
+        """The same for scopes alone."""
+        for scope in self.holds.due_scopes(self._clock.monotonic()):
+            if self._may_load(queue):
+                await self._load_scope(scope, queue)
 
     def next_due(self, queue: Queue) -> float | None:
         """Seconds until `load_due` has something to do, None when it waits for something else."""
