@@ -65,6 +65,7 @@ def check(path: Path) -> None:
         meta = journal.meta()
         assert (meta.head, meta.events, meta.holder, dict(meta.dead)) == (5, 5, "bus", {"bus": 2, INGRESS: 1})
         assert (meta.limit_bytes, meta.bytes > 0) == (5, True)
+        assert state(path.parent) == before
     assert state(path.parent) == before
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from router.envelope import Envelope
 from router.journal.ballast import ballast_path
+from router.journal.batch import lane_change
 from router.journal.contract import INGRESS, DeadLetter, JournalFullError, Parked, Settlement, Verdict
 from router.journal.limits import MIB, Limits
 from router.journal.sqlite import SqliteJournal
@@ -204,3 +205,17 @@ async def test_appends_stop_while_the_disk_has_little_left(small_disk: Path) -> 
     async with opened(small_disk / "data", limits=disk_limits(disk_floor_bytes=6 * MIB)) as journal:
         await fill(journal)
         assert shutil.disk_usage(small_disk).free > 1 * MIB
+
+
+async def test_what_a_forgotten_lane_had_said_parks_nothing(tmp_path: Path) -> None:
+    """A settlement that found no space is put back, maybe only after its lane was forgotten."""
+    async with opened(tmp_path) as journal:
+        await journal.append(big(1))
+        said = Settlement(
+            1, [], [Parked(1, "k", "")], [], [DeadLetter("x", 1, "e", "t", None, b"", "", "", 1, 1, 1, 1)]
+        )
+        journal._group._batch.settles["x"] = lane_change(said)
+        await journal._group.control(lambda _: None)
+        parked = await journal._group.control(lambda db: db.execute("SELECT count(*) FROM parked").fetchone()[0])
+        assert parked == 0
+        assert len(await journal.dead_letters()) == 1
