@@ -205,7 +205,10 @@ class MemoryJournal:
 
     def meta(self) -> Meta:
         lowest = min(self.cursors, key=lambda lane: self.cursors[lane][0], default=None)
+        most = max(self.parked, key=lambda lane: len(self.parked[lane]), default=None)
         holder = lowest if lowest is not None and self.cursors[lowest][0] < self.head else None
+        if holder is None and most is not None and self.parked[most]:
+            holder = most
         oldest = self.shelf.recorded_ms[self.records[0].position] if self.records else None
         dead = {lane: sum(letter.lane == lane for letter in self.dead) for lane in {x.lane for x in self.dead}}
         return Meta(self.head, len(self.records), 0, 0, oldest, holder, dead)
