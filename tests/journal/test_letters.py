@@ -31,7 +31,7 @@ def fill(db: sqlite3.Connection, number: int) -> list[DeadLetter]:
     schema.migrate(db, 0)
     made: list[DeadLetter] = []
     for n in range(number):
-        lane, position = ("bus", "iam", INGRESS)[n % 3], None if n % 3 == 2 else (n * 7919) % 100_003 + 1
+        lane, position = ("bus", "iam", INGRESS)[n // 4 % 3], None if n // 4 % 3 == 2 else n * 37 % number + 1
         one = replace(
             letter(lane, position, f"e{n}"), type=f"t.{n % 5}", reason=f"r{n % 2}", dead_ms=n, app=f"a{n % 4}", id=n + 1
         )
