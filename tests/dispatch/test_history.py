@@ -30,6 +30,11 @@ def test_a_history_that_another_version_kept_longer_is_cut() -> None:
     assert remembered(longer, attempt(99)) == (longer[0], *longer[2 - HISTORY_MAX :], attempt(99))
 
 
+def test_details_are_cut() -> None:
+    [kept] = remembered((), Attempt(1, "http_500", "x" * 10_000))
+    assert kept.detail == "x" * DETAIL_MAX
+
+
 texts = st.text(max_size=2 * DETAIL_MAX)
 
 

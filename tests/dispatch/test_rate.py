@@ -56,15 +56,25 @@ rates = st.floats(0.01, 1e6)
 
 
 @given(rates, st.lists(st.tuples(st.floats(0, 30), st.integers(0, 5000)), max_size=30))
-def test_never_more_than_the_rate_and_one_burst(per_second: float, steps: list[tuple[float, int]]) -> None:
+def test_at_no_time_more_than_the_rate_and_one_burst(per_second: float, steps: list[tuple[float, int]]) -> None:
     bucket, clock = rate(per_second)
-    began, sent = clock.now, 0
+    sent: list[tuple[float, int]] = []
     for pause, wish in steps:
         clock.now += pause
         count = min(wish, bucket.allowed())
         bucket.spend(count)
-        sent += count
-        assert sent <= (max(1.0, per_second) + per_second * (clock.now - began)) * (1 + 1e-9)
+        sent.append((clock.now, count))
+        for at, (since, _) in enumerate(sent):
+            most = max(1.0, per_second) + per_second * (clock.now - since)
+            assert sum(events for _, events in sent[at:]) <= most * (1 + 1e-6)
+
+
+def test_nobody_is_told_to_wait_for_less_than_a_clock_can_show() -> None:
+    bucket, clock = rate(1e9)
+    bucket.spend(10**9)
+    before = clock.now
+    clock.now += bucket.wait()
+    assert clock.now > before
 
 
 @given(rates, st.lists(st.integers(0, 2000), max_size=20), st.floats(0, 1e8))
