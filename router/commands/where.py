@@ -1,6 +1,6 @@
 """Where the router is: the options --admin and --token-file, else its own settings; and the journal, while it isn't there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -11,32 +11,35 @@ import click
 
 from router.commands import env_file_option, environ_of
 from router.commands.client import Client, ClientError, Door, HttpClient, NoRouterError, unreachable
-from router.settings import Settings, load
+from router.settings import Fault, Settings, SettingsError, load, read_sections
 from router.settings.address import parse_address
 from router.settings.files import ValueFileError, read_value
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
+PLACE = ("FER_DATA_DIR", "FER_ADMIN__LISTEN")
 LOOPBACK = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
 
 
 @dataclass(frozen=True)
 class Where:
-    """The ways to a router, the best first. settings: None when it is on another machine. why: no way, for people."""
+    """The ways to a router, the best first. settings: None when it is on another machine. why: no way, for people.
+    faults: of settings that don't matter on the way; said only when nobody is there."""
 
     doors: Sequence[Door]
     settings: Settings | None = None
     why: str = ""
+    faults: Sequence[Fault] = ()
     _open: list[Client] = field(default_factory=list)
 
     def router(self) -> Client:
-        """The running router. Raises ClientError."""
+        """The running router. Raises ClientError, SettingsError."""
         try:
             return self._reach()
         except NoRouterError as error:
             raise NoRouterError(f"{error.message}. Start the router, or say with --admin where it is") from error
 
     def reader(self) -> Client:
-        """The running router; where there is none, the journal's file. Raises ClientError."""
+        """The running router; where there is none, the journal's file. Raises ClientError, SettingsError."""
         try:
             return self._reach()
         except NoRouterError as error:
@@ -53,7 +56,12 @@ class Where:
 
     def _reach(self) -> Client:
         if not self._open:
-            self._open.append(HttpClient(_first(self.doors, self.why)))
+            try:
+                self._open.append(HttpClient(_first(self.doors, self.why)))
+            except NoRouterError:
+                if self.faults:
+                    raise SettingsError(self.faults) from None
+                raise
         return self._open[0]
 
 
@@ -93,11 +101,20 @@ def where(ctx: click.Context, admin: str | None, token_file: Path | None) -> Whe
     if admin is not None:
         token = _token(token_file) if token_file else _token_of(environ_of(ctx))
         return Where([_door(admin, token)])
-    settings = load(environ_of(ctx))
+    settings, faults = _place(environ_of(ctx))
     given = settings.admin.token.get_secret_value() if settings.admin.token else ""
     if not settings.admin.listen:
-        return Where([], settings, "no router can be asked: FER_ADMIN__LISTEN is off")
-    return Where(_own_doors(settings, _token(token_file) if token_file else given), settings)
+        return Where([], settings, "no router can be asked: FER_ADMIN__LISTEN is off", faults)
+    return Where(_own_doors(settings, _token(token_file) if token_file else given), settings, "", faults)
+
+
+def _place(environ: Mapping[str, str]) -> tuple[Settings, Sequence[Fault]]:
+    """Where the settings say that the router is, and what is wrong with others of them: it may run all the same, with what
+    it read before a key's file was spoilt. Raises SettingsError."""
+    sections = read_sections(environ)
+    if sections.root is not None and sections.faults and not any(name.startswith(PLACE) for name in sections.faulty):
+        return sections.root, sections.faults
+    return sections.settings(), ()
 
 
 def _own_doors(settings: Settings, token: str) -> list[Door]:

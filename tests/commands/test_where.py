@@ -103,8 +103,19 @@ def test_a_socket_that_a_crash_left_is_passed_by(tmp_path: Path) -> None:
         assert sinks(router) == (0, "")
 
 
-def test_faults_in_the_settings_end_it(tmp_path: Path) -> None:
-    assert call("sinks", "list", FER_SINKS="a").exit_code == 2
+def test_faults_in_the_settings_end_it_where_no_router_is(tmp_path: Path) -> None:
+    spoilt = {"FER_SINKS": "a", "FER_DATA_DIR": str(tmp_path), "FER_ADMIN__LISTEN": "127.0.0.1:1"}
+    assert call("sinks", "list", **spoilt).exit_code == 2
+    assert call("sinks", "pause", "a", **spoilt).exit_code == 2
+
+
+def test_a_spoilt_secret_keeps_nobody_from_asking_the_router_that_runs(tmp_path: Path) -> None:
+    (tmp_path / "keys").touch()
+    spoilt = {"FER_APP__ENCRYPT_KEY_FILE": str(tmp_path / "keys"), "FER_SINK__IAM__TYPE": "nonsense"}
+    with running(MemoryOperators({"iam": row("iam")}), tmp_path) as router:
+        assert sinks(router, **spoilt) == (0, "")
+        assert sinks(router, FER_DATA_DIR_FILE=str(tmp_path / "keys"), FER_DATA_DIR="", **spoilt)[0] == 2
+        assert sinks(router, FER_ADMIN__LISTEN="nowhere", **spoilt)[0] == 2
 
 
 def test_names_of_sinks_are_completed(tmp_path: Path) -> None:
