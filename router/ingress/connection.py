@@ -185,6 +185,8 @@ class Connection(asyncio.Protocol):
         self._tls = transport.get_extra_info("sslcontext") is not None
         self._feed = self._inner.data_received
         self._inner.connection_made(transport)
+        # aiohttp starts a timer here that would end the connection although we answer requests on it; this ends the timer.
+        self._inner.keep_alive(True)  # noqa: FBT003 - aiohttp's
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""

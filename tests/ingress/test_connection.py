@@ -46,6 +46,14 @@ async def test_silent_connections_are_closed_after_the_keepalive() -> None:
         assert await used.rest() == b""
 
 
+async def test_a_connection_that_is_used_lives_as_long_as_it_is() -> None:
+    async with webhook(keepalive_seconds=0.5) as hook, hook.client() as client:
+        begun = time.monotonic()
+        while time.monotonic() - begun < 1.5:
+            assert (await client.push(good())).status == 200
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
