@@ -81,6 +81,10 @@ class Producers:
         """Whether it was not stopped yet."""
         return producer in self._all()
 
+    def takes_more(self, producer: AIOKafkaProducer) -> bool:
+        """Whether it was not retired."""
+        return producer is self._current
+
     def topics(self) -> list[str]:
         """The topics that any of them knows."""
         return sorted({topic for producer in self._all() for topic in producer.client.cluster.topics()})

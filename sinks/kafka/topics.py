@@ -8,6 +8,7 @@ from aiokafka.client import ConnectionGroup
 from aiokafka.errors import (
     BrokerResponseError,
     KafkaConnectionError,
+    KafkaError,
     NoError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
@@ -67,12 +68,16 @@ class Topics:
 
     async def _search(self, name: str) -> Topic:
         async with asyncio.timeout(2 * self._settings.request_timeout_seconds):
-            producer = await self._producers.current()
-            try:
-                return await self._ask_about(producer, name)
-            finally:
-                if not self._producers.alive(producer):  # stopped meanwhile: what we opened since would stay open
-                    await producer.client.close()
+            while True:
+                producer = await self._producers.current()
+                try:
+                    return await self._ask_about(producer, name)
+                except (KafkaError, OSError):
+                    if self._producers.takes_more(producer):
+                        raise  # else another topic's failure has ended it under us: that says nothing of this one
+                finally:
+                    if not self._producers.alive(producer):  # stopped meanwhile: what we opened since would stay open
+                        await producer.client.close()
 
     async def _ask_about(self, producer: AIOKafkaProducer, name: str) -> Topic:
         if not await _exists(producer, name):

@@ -22,3 +22,16 @@ async def test_a_record_whose_time_the_broker_refuses_is_held_not_rejected(kafka
             topic = ConfigResource(ConfigResourceType.TOPIC, f"feishu.{type_}", {LIMIT: str(2**63 - 1)})
             await admin.alter_configs([topic])
         assert await sink.deliver([late]) == [DELIVERED]
+
+
+async def test_a_refused_topic_ends_no_search_for_another(kafka: Cluster) -> None:
+    for _ in range(5):
+        type_, other = fresh(), fresh()
+        await create(kafka, f"feishu.{type_}", message_timestamp_before_max_ms="0")
+        async with opened(kafka.bootstrap) as sink:
+            held, delivered = await sink.deliver(
+                [event(type_), event(other)]
+            )  # the producer ends while it looks for the other
+            assert isinstance(held, Unavailable)
+            assert held.scope == f"feishu.{type_}"
+            assert delivered == DELIVERED
