@@ -1,6 +1,7 @@
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ def routes(*letters_of: str, **settings: Sequence[str]) -> Routes:
     return Routes(SinkSettings.model_validate({"type": "memory", **settings}), frozenset(letters_of))
 
 
-def event(**attributes: str | None) -> Envelope:
+def event(**attributes: Any) -> Envelope:
     return make_envelope()._replace(**attributes)
 
 
