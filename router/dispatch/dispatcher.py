@@ -64,7 +64,7 @@ class Dispatcher:
                 self.outlets[state.name].paused = state.notes.paused
         for lane in self.lanes.values():
             await lane.register()
-        await self.replays.restore(plan.replays)
+        await self.replays.restore([*plan.gone, *plan.replays])
 
     async def _rename(self, old: str, new: str) -> None:
         try:

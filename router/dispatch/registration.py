@@ -31,9 +31,11 @@ class Registration:
 
 
 def renames(sinks: Mapping[str, SinkSettings], states: Iterable[LaneState]) -> list[tuple[str, str]]:
-    """Cursors that go on under another name: WAS names one that no sink of the settings has."""
-    known = {state.name for state in states} - sinks.keys()
-    return [(settings.was, name) for name, settings in sinks.items() if settings.was in known]
+    """Cursors that go on under another name: WAS names one that no sink of the settings has. So do replays of that sink."""
+    known = {state.name for state in states}
+    heirs = {settings.was: name for name, settings in sinks.items() if settings.was and settings.was not in sinks}
+    moves = [(lane, heirs[old] + lane.removeprefix(old)) for lane in known if (old := sink_of(lane)) in heirs]
+    return sorted((lane, to) for lane, to in moves if REPLAY not in lane or to not in known)
 
 
 def registration(sinks: Mapping[str, SinkSettings], states: Sequence[LaneState]) -> Registration:
@@ -63,6 +65,11 @@ def registration(sinks: Mapping[str, SinkSettings], states: Sequence[LaneState])
 def sink_of(lane: str) -> str:
     """The sink that a cursor belongs to."""
     return lane.partition(REPLAY)[0]
+
+
+def number_of(lane: str) -> int:
+    """The number of a replay by its cursor's name; 0 for one of no replay."""
+    return int(lane.partition(REPLAY)[2] or 0)
 
 
 def about_sink(settings: SinkSettings) -> str:

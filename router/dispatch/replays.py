@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 
@@ -15,7 +15,7 @@ from router.dispatch.order import ReplayOrder
 from router.dispatch.outlet import Outlet
 from router.dispatch.parts import Parts
 from router.dispatch.rate import Rate
-from router.dispatch.registration import REPLAY
+from router.dispatch.registration import REPLAY, number_of, sink_of
 from router.dispatch.routes import wanted
 from router.journal.contract import LaneState
 from router.telemetry import facts
@@ -59,16 +59,16 @@ class Replays:
         return self._replays.get(number)
 
     async def restore(self, states: Iterable[LaneState]) -> None:
-        """Take up those that an earlier run of the router left, before `run`."""
-        highest = 0
-        for state in states:
-            number = int(state.name.rpartition(REPLAY)[2])
-            about = orjson.loads(state.notes.about)
-            highest = max(highest, number)
-            await self._add(
-                number, _ORDER.validate_python(about["order"]), state.notes.started, about["last"], about["time"]
-            )
-        self._numbers = count(highest + 1)
+        """Take up those that an earlier run of the router left, before `run`. Of sinks that are absent only the numbers are
+        taken, so that no other replay has the same when they come back."""
+        numbers = {number: state for state in states if (number := number_of(state.name))}
+        self._numbers = count(max(numbers, default=0) + 1)
+        for number, state in numbers.items():
+            sink = sink_of(state.name)
+            if sink in self._outlets:
+                about = orjson.loads(state.notes.about)
+                order = replace(_ORDER.validate_python(about["order"]), sink=sink)  # it may have been renamed
+                await self._add(number, order, state.notes.started, about["last"], about["time"])
 
     async def span(self, order: ReplayOrder) -> tuple[int, int]:
         """Positions that it goes through: after the first, up to the last."""

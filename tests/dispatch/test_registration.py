@@ -1,6 +1,6 @@
 """Sinks that come, go, come back, and change their names or types: what the start makes of it."""
 
-from router.dispatch.registration import Registration, about_sink, registration, renames, sink_of
+from router.dispatch.registration import Registration, about_sink, number_of, registration, renames, sink_of
 from router.journal.contract import LaneNotes, LaneState
 from sinks.settings import SinkSettings
 
@@ -49,5 +49,13 @@ def test_was_names_an_absent_sink_that_is_known() -> None:
     assert renames({"new": sink(was="old"), "old": sink()}, known) == []
 
 
+def test_replays_go_with_their_sink_also_when_it_has_gone_before() -> None:
+    known = [state("old"), state("old/replay-2"), state("older/replay-3")]
+    assert renames({"new": sink(was="old")}, known) == [("old", "new"), ("old/replay-2", "new/replay-2")]
+    assert renames({"new": sink(was="older")}, known) == [("older/replay-3", "new/replay-3")]
+    assert renames({"new": sink(was="old")}, [*known, state("new/replay-2")]) == [("old", "new")]
+
+
 def test_a_replay_belongs_to_its_sink() -> None:
     assert (sink_of("iam/replay-12"), sink_of("iam")) == ("iam", "iam")
+    assert (number_of("iam/replay-12"), number_of("iam")) == (12, 0)

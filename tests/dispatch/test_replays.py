@@ -145,6 +145,36 @@ async def test_one_of_a_sink_taken_out_rests_and_goes_with_it(tmp_path: Path) ->
         assert await running.journal.lanes() == []
 
 
+async def test_its_number_is_its_own_while_its_sink_is_absent(tmp_path: Path) -> None:
+    sink, other = Marked(), Marked()
+    async with dispatching(tmp_path, iam=sink, other=other) as running:
+        await running.fill(range(20))
+        await running.settled()
+        await running.operators.replay(ReplayOrder("iam", rate=1))
+    async with dispatching(tmp_path, other=other) as running:
+        assert (await running.operators.replay(ReplayOrder("other", rate=1))).id == 2
+    async with dispatching(tmp_path, iam=sink, other=other) as running:
+        assert {row.id: row.order.sink for row in await running.operators.replays()} == {1: "iam", 2: "other"}
+
+
+async def test_goes_on_under_the_new_name_of_its_sink(tmp_path: Path) -> None:
+    sink = Marked()
+    async with dispatching(tmp_path, iam=sink) as running:
+        await running.fill(range(100))
+        await running.settled()
+        await running.operators.replay(ReplayOrder("iam", rate=50))
+        await until(lambda: len(sink.again) >= 10)
+    async with dispatching(tmp_path, people=(sink, {"was": "iam"})) as running:
+        [row] = await running.operators.replays()
+        assert (row.id, row.order.sink, [state.name for state in await running.journal.lanes()]) == (
+            1,
+            "people",
+            ["people", "people/replay-1"],
+        )
+        await ended(running)
+    assert list(dict.fromkeys(sink.again)) == [f"e{n}" for n in range(100)]
+
+
 async def test_a_drain_finishes_what_is_under_way_and_begins_nothing(tmp_path: Path) -> None:
     sink = Marked()
     async with dispatching(tmp_path, iam=sink) as running:
