@@ -364,4 +364,5 @@ class Lane:
         self._reason = f"{reason}: {detail}" if detail else reason
         if state != self.state:
             self.state = state
-            self._telemetry.emit(facts.LANE_STATE, sink=self.name, state=state, reason=reason, detail=detail)
+            shown, why = ("paused", "operator") if state == "running" and self.outlet.paused else (state, reason)
+            self._telemetry.emit(facts.LANE_STATE, sink=self.name, state=shown, reason=why, detail=detail)

@@ -24,6 +24,7 @@ async def test_a_pause_survives_restarts_until_it_is_resumed(tmp_path: Path) -> 
         assert iam.delivered == []
         rows = {row.name: row for row in await running.operators.sinks()}
         assert (rows["iam"].state, rows["iam"].lag_events, rows["other"].state) == ("paused", 40, "running")
+        assert [line["state"] for line in running.said("lane_state") if line["sink"] == "iam"] == ["paused"]
         await running.operators.resume("iam")
         await running.settled()
         assert iam.delivered[:20] == ids
