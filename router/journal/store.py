@@ -217,8 +217,6 @@ class Store:
         for lane, change in settles.items():
             if change.dead:
                 db.execute(sql.INSERT_DEAD, (array(change.dead),))
-            if change.dead:
-                db.execute(sql.INSERT_DEAD, (array(change.dead),))
             settled = orjson.dumps(change.settled).decode()
             update = db.execute(
                 "UPDATE lanes SET position = ?, settled = ? WHERE name = ?", (change.position, settled, lane)
