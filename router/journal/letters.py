@@ -28,6 +28,7 @@ _TYPES = (
     "SELECT (SELECT min(type) FROM dead_letters WHERE type > found.type) FROM found WHERE found.type IS NOT NULL) "
     "SELECT type FROM found WHERE type IS NOT NULL"
 )
+_AT_PLACE = "SELECT 1 FROM dead_letters WHERE lane = ? AND position = ? AND id > ?"
 
 
 class Piece(NamedTuple):
@@ -104,8 +105,8 @@ def _slices(db: sqlite3.Connection, begin: LetterKey, *, whole: bool) -> Iterato
         yield from _stretch(
             db, "id", Piece("lane = ? AND position IS NULL AND id > ?", (begin.lane, begin.id), "id"), whole
         )
-    start = Piece("lane = ? AND position > ?", (begin.lane, begin.position), "position")
-    yield from _stretch(db, "position", start, whole)
+    low = begin.position - 1 if db.execute(_AT_PLACE, begin).fetchone() else begin.position
+    yield from _stretch(db, "position", Piece("lane = ? AND position > ?", (begin.lane, low), "position"), whole)
 
 
 def _stretch(db: sqlite3.Connection, column: str, start: Piece, whole: bool) -> Iterator[Piece]:

@@ -80,6 +80,17 @@ def test_slices_give_what_a_look_at_each_letter_gives(
     db.close()
 
 
+def test_a_page_begins_behind_its_key_whether_a_letter_is_there_or_not() -> None:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    every = fill(db, 30)
+    for one in every:
+        for beside in (-1, 0, 1):
+            after = letter_key(one)._replace(id=one.id + beside)
+            found = list(chain.from_iterable(letters.find(db, LetterFilter(), 30, after)))
+            assert found == [letter for letter in every if letter_key(letter) > after]
+    db.close()
+
+
 def test_no_slice_is_longer_than_it_may_be_and_none_reads_bodies_to_count() -> None:
     db = sqlite3.connect(":memory:", isolation_level=None)
     fill(db, 100)
