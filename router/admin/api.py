@@ -1,7 +1,7 @@
 """The admin API: questions about `/api/v1/…` in, answers in JSON out. Knows nothing of sockets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
@@ -54,7 +54,7 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    answer: "Callable[[Api, Ask, str], Awaitable[Reply]]"
+    answer: "Callable[[Api, Ask, str], Coroutine[Any, Any, Reply]]"
     help: str
 
     def part(self, path: str) -> str | None:
@@ -78,11 +78,14 @@ class Api:
         self._note = note
         self._clock = clock
         self._deadline = deadline_seconds
+        self._changes: set[asyncio.Task[Reply]] = set()
 
     async def answer(self, ask: Ask) -> Reply:
         """The answer, whatever was asked. Raises only for bugs."""
         try:
             route, part = _find(ask)
+            if route.method != "GET":
+                return await self._changed(route.answer(self, ask, part))
             async with asyncio.timeout(self._deadline):
                 return await route.answer(self, ask, part)
         except ProblemError as problem:
@@ -94,6 +97,21 @@ class Api:
             if ask.method != "GET":
                 detail += ". It may have been done all the same: look before"
             return refusal(ProblemError(503, detail, headers={"Retry-After": "5"}))
+
+    async def _changed(self, change: Coroutine[Any, Any, Reply]) -> Reply:
+        """A change goes on to its end, though nobody waits: cut short, it would be in the journal and unknown to the lane."""
+        task = asyncio.create_task(change, name="admin: change")
+        self._changes.add(task)
+        task.add_done_callback(self._ended)
+        done, _ = await asyncio.wait([task], timeout=self._deadline)
+        if not done:
+            raise TimeoutError
+        return task.result()
+
+    def _ended(self, task: asyncio.Task[Reply]) -> None:
+        self._changes.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever still waits gets it; asyncio needn't say so
 
     # Sinks
 

@@ -15,6 +15,7 @@ from router.clock import SystemClock
 from router.journal.contract import JournalFailedError, LetterFilter, LetterKey
 from router.operations.contract import ReplayOrder
 from tests.doubles.operators import BORN_MS, MemoryOperators, letter, row
+from tests.doubles.waiting import until
 
 V1 = "/api/v1"
 
@@ -208,6 +209,27 @@ async def test_a_post_must_say_that_it_is_json(content_type: str) -> None:
 
 def test_the_index_has_a_line_for_each() -> None:
     assert len(index().splitlines()) == len(Api.ROUTES)
+
+
+async def test_a_change_goes_on_to_its_end_when_nobody_waits_any_more() -> None:
+    gate = asyncio.Event()
+    world = World(deadline_seconds=0.01, rows={"iam": row("iam")}, gate=gate)
+    await world.told("POST", "/sinks/iam/pause", status=503)
+    gate.set()
+    await until(lambda: bool(world.notes))
+    assert world.operators.rows["iam"].state == "paused"
+
+
+async def test_a_change_survives_whoever_asked_for_it() -> None:
+    gate = asyncio.Event()
+    world = World(rows={"iam": row("iam")}, gate=gate)
+    asking = asyncio.create_task(world.ask("POST", f"{V1}/sinks/iam/pause"))
+    await until(lambda: bool(world.operators.asked))
+    asking.cancel()
+    await asyncio.wait([asking])
+    gate.set()
+    await until(lambda: bool(world.notes))
+    assert world.operators.rows["iam"].state == "paused"
 
 
 @settings(deadline=None)
