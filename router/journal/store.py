@@ -171,8 +171,8 @@ class Store:
         if appends and batch.letters:
             db.execute(sql.INSERT_QUARANTINED, (array(batch.letters),))
         done.results = [control(db) for control, _ in batch.controls]
-        ends = self._settle(batch.settles, read_ends(db) if batch.controls else self._ends)
-        known = read_cursors(db) if batch.controls else self._lanes
+        known, ends = (read_cursors(db), read_ends(db)) if batch.controls else (self._lanes, self._ends)
+        ends = self._settle(batch.settles, self._reach_back(ends, known, now))
         lanes = known | {n: (change.position, known[n][1]) for n, change in batch.settles.items() if n in known}
         ends = self._retain(ends, lanes, len(envelopes), now, done)
         if self._sweep.due(now):
@@ -234,8 +234,20 @@ class Store:
                 db.execute(sql.INSERT_PARKED, (lane, array(change.parked.values())))
         return ends
 
+    def _reach_back(self, ends: Ends, lanes: dict[str, tuple[int, int]], now: int) -> Ends:
+        """A lane that began, or came back, behind where retention has been holds what was left there for others."""
+        low = min(self._held(lanes, now), default=ends.trimmed)
+        if low >= ends.trimmed:
+            return ends
+        back = Ends(low, ends.deleted, *times(self._db, low))
+        save_ends(self._db, back, self.head)
+        return back
+
+    def _held(self, lanes: dict[str, tuple[int, int]], now: int) -> list[int]:
+        return [position for position, absent_ms in lanes.values() if self._limits.holds(absent_ms, now)]
+
     def _retain(self, ends: Ends, lanes: dict[str, tuple[int, int]], appended: int, now: int, done: Done) -> Ends:
-        held = [position for position, absent_ms in lanes.values() if self._limits.holds(absent_ms, now)]
+        held = self._held(lanes, now)
         over = bool(held) and self._bytes > self._limits.trim_bytes
         low = min(held, default=done.head)
         cutoff = _NEVER_MS if over else now - self._limits.retention_ms

@@ -109,6 +109,27 @@ async def test_a_lane_absent_for_too_long_holds_nothing_but_what_is_parked_for_i
         assert journal.meta().holder is None
 
 
+async def test_what_was_left_for_others_is_kept_for_a_lane_that_begins_there(tmp_path: Path) -> None:
+    """Else an event would go between its start and its first look: it read nothing of it, and it was told of no gap."""
+    clock = SteppedClock()
+    async with opened(tmp_path, clock=clock, limits=LIMITS) as journal:
+        await journal.register("bus")
+        await asyncio.gather(*[journal.append(dated(n)) for n in range(6)])
+        await journal.settle("bus", Settlement(6, [], [Parked(2, "a", ""), Parked(4, "a", "")]))
+        clock.now += 11 * 3600
+        await wait_for_trim(journal)
+        assert await events(journal) == [2, 4]
+        await journal.register("iam", 3)
+        await journal.settle("bus", Settlement(6, unparked=[2, 4]))
+        await wait_for_trim(journal)
+        assert await events(journal) == [4]
+        assert journal.meta().events == 1
+        await journal.settle("iam", Settlement(6))
+        await wait_for_trim(journal)
+        assert await events(journal) == []
+        assert journal.meta().events == 0
+
+
 async def test_a_clock_that_was_set_back_makes_nobody_absent_for_too_long(tmp_path: Path) -> None:
     clock = SteppedClock()
     async with opened(tmp_path, clock=clock, limits=replace(LIMITS, absent_ms=HOUR_MS)) as journal:
