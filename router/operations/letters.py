@@ -17,6 +17,7 @@ from router.telemetry import Telemetry, facts
 
 WAIT_SECONDS = 1.0
 """For a lane that holds many subjects already."""
+NOT_YET = "the sink has not come to its place yet and will get it then, or somebody else has just taken it"
 
 Skipped = list[tuple[int, str]]
 KeyringOf = Callable[[str], Keyring | None]
@@ -65,7 +66,9 @@ class Letters:
             skipped += [(letter.id, f"the sink {lane} is not in the settings") for letter in letters]
             return 0
         try:
-            return len(await self._dispatcher.lanes[lane].revive(letters))
+            revived = set(await self._dispatcher.lanes[lane].revive(letters))
+            skipped += [(letter.id, NOT_YET) for letter in letters if letter.id not in revived]
+            return len(revived)
         except ValueError:  # one of them is damaged
             return await self._each(letters, self._revive_one, skipped)
 
@@ -75,7 +78,9 @@ class Letters:
         done = 0
         for letter in letters:
             try:
-                done += await give(letter)
+                given = await give(letter)
+                done += given
+                skipped += [] if given else [(letter.id, NOT_YET)]
             except ValueError as error:
                 skipped.append((letter.id, f"it can't be read: {error}"))
             except FlawError as flaw:

@@ -2,15 +2,18 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 
 from router.envelope import Envelope
 from router.feishu.callback import Quarantined, receive
-from router.journal.contract import INGRESS, DeadLetter, LetterFilter
+from router.journal.contract import INGRESS, DeadLetter, LetterFilter, Settlement
 from sinks.contract import DELIVERED, Outcome, Rejected, Retry
+from tests.contracts.journal import letter
 from tests.doubles.dispatching import KEYRING, Dispatching, dispatching
+from tests.doubles.events import envelope
 from tests.doubles.pushes import KEY, event, signed
 from tests.doubles.scripted import ScriptedSink
 from tests.doubles.waiting import until
@@ -100,6 +103,19 @@ async def test_nothing_is_given_back_to_a_sink_that_is_not_there(tmp_path: Path)
     async with dispatching(tmp_path) as running:
         step = await running.operators.replay_letters(ALL, 100, None)
         assert (step.done, step.skipped) == (0, [(1, "the sink iam is not in the settings")])
+        assert len(await running.letters()) == 1
+
+
+async def test_a_letter_of_a_place_that_the_sink_has_not_come_to_stays_and_is_told(tmp_path: Path) -> None:
+    async with dispatching(tmp_path, iam=Picky()) as running:
+        await running.operators.pause("iam")
+        await running.fill(range(10))
+        await running.journal.register("iam/replay-1", 0)
+        dead = letter("iam", 5)
+        for body in (envelope(4, "s4").json, b"{}"):
+            await running.journal.settle("iam/replay-1", Settlement(5, dead=[replace(dead, body=body)]))
+            step = await running.operators.replay_letters(ALL, 100, None)
+            assert (step.done, [number for number, _ in step.skipped]) == (0, [1])
         assert len(await running.letters()) == 1
 
 
