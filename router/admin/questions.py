@@ -6,6 +6,7 @@ from router.admin.fields import Fields
 from router.journal.contract import LetterFilter, LetterKey
 from router.operations.contract import ReplayOrder
 
+EARLIEST = "earliest"
 LETTERS_MAX = 1000
 RATE_MAX = 1_000_000.0
 
@@ -43,7 +44,7 @@ def replay_order(fields: Fields, now_ms: int) -> ReplayOrder:
     sink = fields.word("sink")
     if sink is None:
         fields.blame("sink", "must be given")
-    since, until = fields.moment("since", now_ms), fields.moment("until", now_ms)
+    since, until = _since(fields, now_ms), fields.moment("until", now_ms)
     if since is not None and since >= (now_ms if until is None else until):
         fields.blame("since", "must be before until, and not in the future")
     return ReplayOrder(
@@ -56,6 +57,14 @@ def replay_order(fields: Fields, now_ms: int) -> ReplayOrder:
         subjects=fields.words("subject"),
         rate=fields.number("rate", ReplayOrder("").rate, RATE_MAX),
     )
+
+
+def _since(fields: Fields, now_ms: int) -> int | None:
+    """From when on; None for all that is kept, which has to be said: a member left out must not come to mean everything."""
+    said = fields.word("since")
+    if said is None:
+        fields.blame("since", f"must be given: how long ago, a time, or {EARLIEST}")
+    return None if said in (None, EARLIEST) else fields.moment("since", now_ms)
 
 
 def key_text(key: LetterKey | None) -> str | None:

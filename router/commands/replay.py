@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 from router.admin.moments import span, stamp
+from router.admin.questions import EARLIEST
 from router.commands.bulk import confirmed, may_ask
 from router.commands.client import Client
 from router.commands.filters import Wanted, members, moment_or, sink_option, words
 from router.commands.tables import counted, line, print_json, when
 from router.commands.where import Where, where_options
-
-EARLIEST = "earliest"
 
 
 @click.command()
@@ -76,7 +75,7 @@ def command(where: Where, *, sink: str, dry_run: bool, yes: bool, as_json: bool,
 
 def _order(sink: str, since: str, until: str | None, rate: float, **names: Sequence[str]) -> Wanted:
     """The order as the API wants it. Its end is fixed here, so that what was counted is what is sent."""
-    given = {"sink": sink, "since": None if since == EARLIEST else since, "until": until or _now(), "rate": rate}
+    given = {"sink": sink, "since": since, "until": until or _now(), "rate": rate}
     return members({**given, **{name.removesuffix("s"): value for name, value in names.items()}})
 
 

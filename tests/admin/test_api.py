@@ -149,7 +149,7 @@ async def test_nothing_is_touched_unless_the_filter_is_clear(action: str, docume
 async def test_replays_begin_are_counted_listed_and_stopped() -> None:
     world = lots()
     world.operators.stored = [BORN_MS, BORN_MS + 1, BORN_MS + 2]
-    order = {"sink": "iam", "type": ["corehr.*"], "rate": 5}
+    order = {"sink": "iam", "since": "earliest", "type": ["corehr.*"], "rate": 5}
     step = await world.told("POST", "/replays/count", order)
     assert (step["events"], step["next"], step["end"]) == (2, 2, 3)
     assert (await world.told("POST", "/replays/count", order | {"after": 2}))["next"] is None

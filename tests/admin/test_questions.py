@@ -58,13 +58,17 @@ def test_an_order_to_replay() -> None:
     fields.finish()
     hour = 3_600_000
     assert order == ReplayOrder("iam", NOW - 3 * hour, NOW - hour, ("x.*",), ("a",), ("t",), ("s",), 5.0)
-    assert replay_order(Fields({"sink": "iam"}), NOW) == ReplayOrder("iam")
+    fields = Fields({"sink": "iam", "since": "earliest"})
+    assert replay_order(fields, NOW) == ReplayOrder("iam")
+    fields.finish()
 
 
 @pytest.mark.parametrize(
     ("given_", "fault"),
     [
         ({}, "sink must be given"),
+        ({"sink": "iam"}, "since must be given: how long ago, a time, or earliest"),
+        ({"sink": "iam", "since": None}, "since must be given"),
         ({"sink": "iam", "since": "1h", "until": "2h"}, "since must be before until"),
         ({"sink": "iam", "since": "2999-01-01"}, "since must be before until, and not in the future"),
         ({"sink": "iam", "rate": 0}, "rate must be a number above 0"),
