@@ -324,7 +324,10 @@ class Lane:
         return min(after or 0.0, self.outlet.settings.retry.max_seconds)
 
     def _until_probe(self) -> float | None:
-        return None if self._running or self.outlet.paused else self._outage.left
+        if self._running or self.outlet.paused:
+            return None
+        left = self._outage.left
+        return left if left or self.outlet.free(replay=self._replay) else None
 
     async def _hold_on(self) -> None:
         await self._source.read_until_wanted()
@@ -343,8 +346,8 @@ class Lane:
 
     async def _probe(self, entry: Entry) -> Unavailable | None:
         """Deliver it alone. None when the sink is there: it took the event, or refused this one for good."""
-        if self.outlet.paused:  # since this probe was chosen
-            return self._apply([entry], [Unavailable("paused")])
+        if not self.outlet.free(replay=self._replay):  # since this probe was chosen
+            return self._apply([entry], [Unavailable("paused" if self.outlet.paused else "busy")])
         self._begin(1)
         try:
             outcomes = await self.outlet.outcomes([entry])

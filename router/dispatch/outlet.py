@@ -81,7 +81,9 @@ class Outlet:
 
     def yields(self) -> None:
         """The live lane has nothing to deliver now."""
-        self._live_waits = False
+        if self._live_waits:
+            self._live_waits = False
+            self.wake()
 
     # The sink
 
@@ -92,7 +94,9 @@ class Outlet:
                 await self.sink.open()
         except SinkNotReadyError as error:
             return str(error) or "not ready"
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; its text might hold a secret
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _cancelled():
+                raise
             return f"open() raised {type(error).__name__}"
         self.opened.set()
         self.wake()
@@ -115,7 +119,9 @@ class Outlet:
         try:
             async with asyncio.timeout(self._timeout):
                 await old.close()
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _cancelled():
+                raise
             self._telemetry.emit(facts.CLEANUP_FAILED, part=f"sink {self.name}", error=repr(error)[:500])
 
     async def close(self) -> None:
@@ -144,10 +150,9 @@ class Outlet:
                 return outcomes
             problem = f"{len(outcomes)} outcomes for {len(batch)} events"
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if _cancelled():
                 raise
-            problem = repr(error)  # it let out a cancellation of its own: nobody cancelled the lane
+            problem = repr(error)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             if limit.expired():
                 hung = Unavailable("timeout", f"deliver() took more than {self._timeout:g} s")
@@ -159,3 +164,9 @@ class Outlet:
         for entry in batch:
             entry.alone = True
         return []
+
+
+def _cancelled() -> bool:
+    """Whether somebody cancels the lane; else a CancelledError is the sink's own."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

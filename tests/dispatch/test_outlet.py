@@ -2,7 +2,11 @@
 
 import asyncio
 
+from router.dispatch.errand import Errand
+from router.dispatch.lane import Lane
 from router.dispatch.outlet import Outlet
+from router.dispatch.parts import Parts
+from router.dispatch.rate import Rate
 from router.envelope import Envelope
 from sinks.contract import DELIVERED, Outcome, Retry, Unavailable
 from tests.dispatch.lanes import make_lane, running
@@ -169,6 +173,93 @@ def test_the_old_sink_is_closed_whatever_it_does_then() -> None:
             ids = fill(journal, range(3))
             await asyncio.sleep(1)
             assert (old.closed, new.delivered) == (1, ids)
+
+    run_virtual(main())
+
+
+def replay(lane: Lane, journal: MemoryJournal) -> Lane:
+    """One of everything, beside the live lane."""
+    parts = Parts(journal, lane._limits, lane._telemetry, lane._clock, lane._jitter)
+    rate = Rate(1e6, lane._clock.monotonic)
+    return Lane(lane.outlet, parts, Errand("s/replay-1", lambda _: True, journal.head, "2026-01-31T08:00:00Z", rate))
+
+
+def again(event: Envelope) -> bool:
+    return "replayedtime" in event.document()
+
+
+def test_a_probe_waits_for_its_turn_as_everything_does() -> None:
+    async def main(*, live_down: bool) -> None:
+        journal = MemoryJournal()
+        sink = ScriptedSink(
+            lambda event: DELIVERED if again(event) == live_down else Unavailable("down"),
+            max_events=1,
+            seconds=lambda: 0.3,
+        )
+        lane = make_lane(sink, journal)
+        await lane.register()
+        fill(journal, range(300), subjects=300)
+        other = replay(lane, journal)
+        await journal.register(other.name, 0)
+        async with running(lane), running(other):
+            await asyncio.sleep(1000)
+            assert len(sink.delivered) == 300
+            assert (lane.state, other.state) == ("unavailable", "stopped") if live_down else ("running", "unavailable")
+        assert sink.peak == 1
+
+    run_virtual(main(live_down=True))
+    run_virtual(main(live_down=False))
+
+
+def test_a_sink_that_takes_over_gets_nothing_before_it_is_open() -> None:
+    class Slow(ScriptedSink):
+        opened = False
+
+        async def open(self) -> None:
+            await asyncio.sleep(20)
+            self.opened = True
+
+    async def main() -> None:
+        journal, old = MemoryJournal(), ScriptedSink(lambda _: Unavailable("password"))
+        new = Slow(lambda _: DELIVERED if new.opened else Unavailable("too early"))
+        lane = make_lane(old, journal)
+        await lane.register()
+        fill(journal, range(30))
+        other = replay(lane, journal)
+        await journal.register(other.name, 0)
+        async with running(lane), running(other):
+            await asyncio.sleep(10)
+            assert other.state == "unavailable"
+            lane.outlet.replace(new)
+            await asyncio.sleep(1000)
+        assert len(new.attempted) == len(new.delivered) == 60
+
+    run_virtual(main())
+
+
+def test_a_sink_that_lets_out_a_cancellation_of_its_own_ends_no_lane() -> None:
+    class Leaky(ScriptedSink):
+        leaks = 1
+
+        async def open(self) -> None:
+            self.leaks -= 1
+            if self.leaks >= 0:
+                raise asyncio.CancelledError
+
+        async def close(self) -> None:
+            raise asyncio.CancelledError
+
+    async def main() -> None:
+        journal, old, new = MemoryJournal(), Leaky(), ScriptedSink()
+        lane = make_lane(old, journal)
+        async with running(lane):
+            first = fill(journal, range(10))
+            await asyncio.sleep(60)
+            assert old.delivered == first
+            lane.outlet.replace(new)
+            more = fill(journal, range(10, 20))
+            await asyncio.sleep(60)
+            assert new.delivered == more
 
     run_virtual(main())
 
