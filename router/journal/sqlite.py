@@ -325,15 +325,17 @@ class SqliteJournal:
 
     def _full(self) -> JournalFullError:
         holder = DEAD_LETTERS if self._dead_bytes() * 2 > self._last.bytes else self._holder()
-        self._telemetry.emit(facts.JOURNAL_FULL, holder=holder or "")
+        problem = self._why_full(holder)
+        self._telemetry.emit(facts.JOURNAL_FULL, holder=holder or "", problem=problem)
+        return JournalFullError(problem, holder)
+
+    def _why_full(self, holder: str | None) -> str:
         if self._last.disk_full:
-            return JournalFullError(f"the disk of {self.path} is full", holder)
+            return f"the disk of {self.path} is full"
         held = f"sink {holder!r} holds the space" if holder else "no settled event is left to drop"
         if holder == DEAD_LETTERS:
             held = f"dead letters hold {self._dead_bytes() // MIB} MiB: replay or purge them"
-        return JournalFullError(
-            f"the journal has reached its size limit of {self._limits.max_bytes} bytes: {held}", holder
-        )
+        return f"the journal has reached its size limit of {self._limits.max_bytes} bytes: {held}"
 
     def _holder(self) -> str | None:
         now = int(self._clock.wall() * 1000)

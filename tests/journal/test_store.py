@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from router.journal.limits import MIB, Limits
 from router.journal.sqlite import SqliteJournal
 from tests.doubles.envelopes import make_envelope
 from tests.doubles.waiting import until
-from tests.journal.books import SMALL, opened
+from tests.journal.books import SMALL, opened, telemetry
 
 MANY = 1 << 30
 KIB_100 = "x" * 100_000
@@ -44,7 +45,8 @@ async def fill(journal: SqliteJournal, first: int = 0) -> int:
 
 
 async def test_at_the_size_limit_pushes_are_refused_and_the_holder_named(tmp_path: Path) -> None:
-    async with opened(tmp_path) as journal:
+    log = io.StringIO()
+    async with opened(tmp_path, log=telemetry(log)) as journal:
         await journal.register("bus")
         await journal.register("iam")
         stored = await fill(journal)
@@ -52,6 +54,7 @@ async def test_at_the_size_limit_pushes_are_refused_and_the_holder_named(tmp_pat
         with pytest.raises(JournalFullError, match="'iam' holds the space") as caught:
             await journal.append(big(stored))
         assert caught.value.holder == "iam"
+        assert f'"problem":"{caught.value}"' in log.getvalue()
         assert journal.meta().bytes <= SMALL.max_bytes
         assert journal.failed is None
 
