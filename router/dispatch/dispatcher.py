@@ -10,6 +10,7 @@ from router.dispatch.outlet import Outlet
 from router.dispatch.parts import Parts
 from router.dispatch.registration import Registration, about_sink, registration, renames
 from router.dispatch.replays import Replays
+from router.dispatch.routes import letters_of
 from router.envelope import Envelope
 from router.journal.contract import JournalError, LaneState
 from router.telemetry import facts
@@ -24,7 +25,7 @@ class Dispatcher:
         self._settings = settings
         self._parts = parts
         self.outlets = {
-            name: Outlet(name, sink, settings[name], parts, _letters_of(name, settings)) for name, sink in sinks.items()
+            name: Outlet(name, sink, settings[name], parts, letters_of(name, settings)) for name, sink in sinks.items()
         }
         self.lanes = {name: Lane(outlet, parts) for name, outlet in self.outlets.items()}
         self.replays = Replays(self.outlets, parts)
@@ -121,7 +122,3 @@ class Dispatcher:
 
     def _emit(self, fact: facts.Fact, count: int = 1, **fields: Any) -> None:
         self._parts.telemetry.emit(fact, count, **fields)
-
-
-def _letters_of(name: str, settings: Mapping[str, SinkSettings]) -> frozenset[str]:
-    return frozenset(other for other, sink in settings.items() if sink.dead_letters == name)
