@@ -73,8 +73,10 @@ class Outage:
         return None
 
     async def _read_for_probe(self) -> None:
-        """A probe wants two subjects that have not been tried: read on while there is but one."""
+        """A probe wants two subjects that have not been tried: while there is but one, read on, past its followers."""
         if len({entry.key or entry for entry in self._queue} - {entry.key or entry for entry in self._suspects}) < 2:
+            if self._parking.holds:
+                self._queue.sift(self._parking.divert)
             await self._source.read()
 
     async def _first(self) -> Entry | None:

@@ -1,7 +1,7 @@
 """Events on their way to deliver(): who may go now, and who waits for an earlier one of its order key."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from router.dispatch.entry import Entry
 
@@ -100,6 +100,15 @@ class Queue:
             return False
         self.bytes -= entry.size
         return True
+
+    def sift(self, leaves: Callable[[Entry], bool]) -> None:
+        """Take out all those that are ready and leave."""
+        ready, self._ready = self._ready, deque()
+        for entry in ready:
+            if leaves(entry):
+                self.bytes -= entry.size
+            else:
+                self._ready.append(entry)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._ready)

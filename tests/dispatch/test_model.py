@@ -24,7 +24,7 @@ from tests.doubles.events import envelope
 from tests.doubles.virtual import VirtualLoop
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "200"))
-CALM_SECONDS = 1800.0
+CALM_SECONDS = 3600.0
 RETRY = RetrySettings(max_attempts=3, max_age_seconds=600, max_seconds=20)
 TYPES = ["t0", "t1", "t2", "unwanted"]
 

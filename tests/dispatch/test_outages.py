@@ -4,6 +4,7 @@ import asyncio
 
 from router.envelope import Envelope
 from router.journal.contract import Parked
+from router.settings.model import DispatchSettings
 from sinks.contract import DELIVERED, Outcome, Retry, Unavailable
 from tests.dispatch.lanes import make_lane, running
 from tests.dispatch.test_parking import Lot
@@ -111,5 +112,23 @@ def test_a_pause_between_two_probes_stops_the_second() -> None:
             lane.outlet.wake()
             await asyncio.sleep(60)
         assert set(sink.delivered) == {"e0", "e1"}
+
+    run_virtual(main())
+
+
+def test_a_window_full_of_a_sick_subjects_followers_hides_no_other() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        sink = ScriptedSink(lambda event: Retry("no") if event.id == "e0" else DELIVERED)
+        lane = make_lane(sink, journal, dispatch=DispatchSettings(window_events=10), retry={"max_seconds": 20})
+        async with running(lane):
+            _ = journal.append(envelope(0, "sick"))
+            await asyncio.sleep(1800)
+            assert lane.reading().breaker != "closed"
+            for n in range(1, 31):
+                _ = journal.append(envelope(n, "sick"))
+            _ = journal.append(envelope(31, "well"))
+            await asyncio.sleep(1800)
+        assert sink.delivered == ["e31"]
 
     run_virtual(main())
