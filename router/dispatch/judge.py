@@ -24,10 +24,18 @@ SUSPECT = Retry("unavailable", "another subject got through where this one found
 class Judge:
     """Applies outcomes. delivered: events delivered in this run; misses: failures since the last of them."""
 
-    def __init__(self, outlet: Outlet, breaker: Breaker, ledger: Ledger, parking: Parking, parts: Parts) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        breaker: Breaker,
+        ledger: Ledger,
+        parking: Parking,
+        parts: Parts,
+        delivered: facts.Fact = facts.DELIVERED,
+    ) -> None:
         self.delivered = 0
         self.misses = 0
-        self.delivered_fact = facts.DELIVERED
+        self._delivered_fact = delivered
         self._sink = outlet.name
         self._retry = outlet.settings.retry
         self._copies_to = outlet.settings.dead_letters
@@ -226,10 +234,10 @@ class Judge:
         return max(pause, min(after or 0.0, self._retry.max_seconds))
 
     def _count(self, batch: Sequence[Entry], outcomes: Sequence[Outcome], delivered: int) -> None:
-        self._telemetry.emit(self.delivered_fact, delivered, **self._delivered_fields(batch, outcomes))
+        self._telemetry.emit(self._delivered_fact, delivered, **self._delivered_fields(batch, outcomes))
 
     def _delivered_fields(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> dict[str, object]:
-        if not self._telemetry.logs(self.delivered_fact):
+        if not self._telemetry.logs(self._delivered_fact):
             return {"sink": self._sink}
         ids = [
             entry.envelope.id for entry, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Delivered)

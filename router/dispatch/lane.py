@@ -61,9 +61,10 @@ class Lane:
         self._journal, self._limits, self._telemetry, self._clock, self._jitter = parts
         self._queue = Queue(within_batch=sink.keeps_order, single=sink.concurrency == 1)
         self._ledger = Ledger(self.name, self._journal, self._uncopied)
-        self._parking = Parking(self.name, outlet.scope, self._journal, self._ledger, self._clock)
+        mark, delivered = (errand.mark, facts.REPLAYED) if errand is not None else (None, facts.DELIVERED)
+        self._parking = Parking(self.name, outlet.scope, self._journal, self._ledger, self._clock, mark)
         self._breaker = Breaker(settings.breaker, self._clock.monotonic)
-        self._judge = Judge(outlet, self._breaker, self._ledger, self._parking, parts)
+        self._judge = Judge(outlet, self._breaker, self._ledger, self._parking, parts, delivered)
         self._source = Source(outlet, errand, self._queue, self._ledger, self._parking, parts)
         self._outage = Outage(self._source, self._queue, self._parking, self._judge, parts)
         self._running: set[asyncio.Task[None]] = set()
@@ -73,9 +74,6 @@ class Lane:
         self._pace = Pace(sink.max_events, self._clock.monotonic)
         self._paced = False
         self._reason = ""
-        if errand is not None:
-            self._parking.mark_envelope = errand.mark
-            self._judge.delivered_fact = facts.REPLAYED
 
     # What operators see
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from traceback import extract_tb
 
 from router.dispatch.entry import Entry
 from router.dispatch.parts import Parts
@@ -54,14 +55,15 @@ class Outlet:
             wake()
 
     def free(self, *, replay: bool) -> bool:
-        """Whether one more delivery may begin. A replay has one at a time, and none while the live lane waits for its turn."""
+        """Whether one more delivery may begin. Replays have half of the turns, one at least, and none while the live lane
+        waits for its own."""
         if not self.opened.is_set() or self.paused or self._next is not None:
             return False
         if replay:
             return (
                 not self.draining
                 and self.busy < self.sink.concurrency
-                and not self._replays_busy
+                and self._replays_busy < max(1, self.sink.concurrency // 2)
                 and not self._live_waits
             )
         self._live_waits = self.busy >= self.sink.concurrency
@@ -122,7 +124,7 @@ class Outlet:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _cancelled():
                 raise
-            self._telemetry.emit(facts.CLEANUP_FAILED, part=f"sink {self.name}", error=repr(error)[:500])
+            self._telemetry.emit(facts.CLEANUP_FAILED, part=f"sink {self.name}", error=_named(error))
 
     async def close(self) -> None:
         """Close the sink, and the one that was to come."""
@@ -136,7 +138,7 @@ class Outlet:
         try:
             return self.sink.scope(envelope)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and must end no other lane by it
-            self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=f"scope(): {error!r}"[:500], events=1)
+            self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=f"scope(): {_named(error)}", events=1)
             return ""
 
     async def outcomes(self, batch: Sequence[Entry]) -> Sequence[Outcome]:
@@ -152,12 +154,12 @@ class Outlet:
         except asyncio.CancelledError as error:
             if _cancelled():
                 raise
-            problem = repr(error)
+            problem = _named(error)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             if limit.expired():
                 hung = Unavailable("timeout", f"deliver() took more than {self._timeout:g} s")
                 return [hung] * len(batch)
-            problem = repr(error)[:500]
+            problem = _named(error)
         self._telemetry.emit(facts.SINK_BUG, sink=self.name, problem=problem, events=len(batch))
         if len(batch) == 1:
             return [Retry("raised", problem)]
@@ -170,3 +172,10 @@ def _cancelled() -> bool:
     """Whether somebody cancels the lane; else a CancelledError is the sink's own."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
+
+
+def _named(error: BaseException) -> str:
+    """What a plug-in raised, and where. Its text might hold a secret."""
+    frames = extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -26,8 +26,15 @@ class Parking:
     """Keeps the holds in step with the parked references that the ledger writes."""
 
     def __init__(
-        self, lane: str, scope: Callable[[Envelope], str], journal: Journal, ledger: Ledger, clock: Clock
+        self,
+        lane: str,
+        scope: Callable[[Envelope], str],
+        journal: Journal,
+        ledger: Ledger,
+        clock: Clock,
+        mark: Callable[[Envelope], Envelope] | None = None,
     ) -> None:
+        """mark: what a replay changes in each event."""
         self.holds = Holds()
         self._scope = scope
         self._lane = lane
@@ -35,8 +42,7 @@ class Parking:
         self._ledger = ledger
         self._clock = clock
         self._loaded = 0
-        self.mark_envelope: Callable[[Envelope], Envelope] | None = None
-        """What a replay changes in each event."""
+        self._mark_envelope = mark
 
     @property
     def crowded(self) -> bool:
@@ -192,8 +198,8 @@ class Parking:
         return self._loaded < LOADED_MAX and queue.bytes < LOADED_MAX_BYTES
 
     async def load_earliest(self, queue: Queue) -> None:
-        """Put the parked event that is due first in front of the queue, due or not."""
-        key = self.holds.earliest_key()
+        """Put the parked event that is due first in front of the queue, due or not, while there is room."""
+        key = self.holds.earliest_key() if self._may_load(queue) else None
         if key is not None:
             await self._load_key(key, queue, in_front=True)
 
@@ -253,7 +259,7 @@ class Parking:
 
     def _entry(self, parked: Parked, envelope: Envelope) -> Entry:
         key = None if parked.order_key == f"#{parked.position}" else parked.order_key
-        given = envelope if self.mark_envelope is None else self.mark_envelope(envelope)
+        given = envelope if self._mark_envelope is None else self._mark_envelope(envelope)
         return Entry(parked.position, given, key, self._scope(envelope), parked)
 
 

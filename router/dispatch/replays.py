@@ -17,9 +17,10 @@ from router.dispatch.parts import Parts
 from router.dispatch.rate import Rate
 from router.dispatch.registration import REPLAY, number_of, sink_of
 from router.dispatch.routes import wanted
-from router.journal.contract import LaneState
+from router.journal.contract import JournalError, JournalFullError, LaneState
 from router.telemetry import facts
 
+AGAIN_SECONDS = 5.0
 ENDED_MAX = 20
 """Ended replays that are remembered, so that somebody who asks sees them."""
 
@@ -33,9 +34,11 @@ class Replay:
 
     number: int
     order: ReplayOrder
+    errand: Errand
     first: int
     last: int
     lane: Lane
+    ending: bool = False
     ended: bool = False
 
 
@@ -93,15 +96,23 @@ class Replays:
         return replay
 
     async def end(self, replay: Replay) -> None:
-        """Stop it now; what was not sent is not sent."""
-        if replay.ended:
+        """Stop it now; what was not sent is not sent. Raises JournalError, and then it goes on."""
+        if replay.ending or replay.ended:
             return
-        replay.ended = True
-        for task, other in list(self._tasks.items()):
-            if other is replay:
+        replay.ending = True
+        try:
+            for task in [task for task, other in self._tasks.items() if other is replay]:
                 task.cancel()
                 await asyncio.wait([task])
-        await self._forget(replay)
+            await self._forget(replay)
+        except JournalError:
+            replay.lane = await self._lane(
+                replay.order, replay.errand
+            )  # the old one has given up what it had under way
+            raise
+        finally:
+            replay.ending = False
+            self._changed.set()
 
     async def run(self) -> None:
         """Drive them until cancelled. Raises what ended one of their lanes."""
@@ -118,7 +129,7 @@ class Replays:
                     replay = self._tasks.pop(task)
                     if not task.cancelled():
                         task.result()
-                        await self._forget(replay)
+                        await self._finish(replay)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -127,22 +138,33 @@ class Replays:
     def _start(self) -> None:
         running = {replay.number for replay in self._tasks.values()}
         for replay in self._replays.values():
-            if not replay.ended and replay.number not in running:
+            if not (replay.ended or replay.ending) and replay.number not in running:
                 self._tasks[asyncio.create_task(replay.lane.run(), name=f"lane {replay.lane.name}")] = replay
 
     async def _add(self, number: int, order: ReplayOrder, first: int, last: int, time: str) -> Replay:
-        outlet, parts = self._outlets[order.sink], self._parts
         errand = Errand(
             f"{order.sink}{REPLAY}{number}",
             wanted(order.types, order.apps, order.tenants, order.subjects),
             last,
             time,
-            Rate(order.rate, parts.clock.monotonic),
+            Rate(order.rate, self._parts.clock.monotonic),
         )
-        replay = Replay(number, order, first, last, Lane(outlet, parts, errand))
-        await replay.lane.register()
-        self._replays[number] = replay
+        lane = await self._lane(order, errand)
+        replay = self._replays[number] = Replay(number, order, errand, first, last, lane)
         return replay
+
+    async def _lane(self, order: ReplayOrder, errand: Errand) -> Lane:
+        lane = Lane(self._outlets[order.sink], self._parts, errand)
+        await lane.register()
+        return lane
+
+    async def _finish(self, replay: Replay) -> None:
+        """It came to its end. On a full disk its cursor can't be dropped yet: nothing else must end by that."""
+        while not (replay.ended or replay.ending):
+            try:
+                await self._forget(replay)
+            except JournalFullError:
+                await self._parts.clock.sleep(AGAIN_SECONDS)
 
     async def _forget(self, replay: Replay) -> None:
         await replay.lane.durable()

@@ -14,6 +14,8 @@ from router.journal.contract import Record
 from router.telemetry import facts
 
 READ_EVENTS = 1000
+REPLAY_WINDOW = 256
+"""A replay is slow on purpose: what it reads ahead is written down as settled or not, again and again."""
 
 
 class Source:
@@ -30,7 +32,8 @@ class Source:
         self._parking = parking
         self._journal = parts.journal
         self._bytes = parts.dispatch.window_bytes
-        self._events = min(parts.dispatch.window_events, max(256, 4 * sink.max_events * sink.concurrency))
+        most = max(256, 4 * sink.max_events * sink.concurrency) if errand is None else REPLAY_WINDOW
+        self._events = min(parts.dispatch.window_events, most)
         self._unwanted = parts.telemetry.tally(facts.UNWANTED, sink=outlet.name)
 
     @property

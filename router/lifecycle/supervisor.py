@@ -21,6 +21,7 @@ class Supervisor:
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def run(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
@@ -37,6 +38,7 @@ class Supervisor:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
+        self._ending = True  # whoever is cancelled from now on is so on purpose
         self.check()
 
     def check(self) -> None:
@@ -46,6 +48,7 @@ class Supervisor:
 
     async def cancel(self, seconds: float = 10.0) -> None:
         """End all workers and wait for them, `seconds` at most: a plug-in may not let itself be cancelled. Idempotent."""
+        self._ending = True
         tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
@@ -57,9 +60,9 @@ class Supervisor:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if task.cancelled():
+        if task.cancelled() and self._ending:
             return
-        error = task.exception()
+        error = RuntimeError("it was cancelled, by nobody who may") if task.cancelled() else task.exception()
         self._telemetry.emit(facts.CRASHED, worker=task.get_name(), error=repr(error), exc_info=error)
         if not self._failed.done():
             self._failed.set_exception(WorkerFailedError(task.get_name(), error))

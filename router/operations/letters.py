@@ -11,7 +11,7 @@ from router.clock import Clock
 from router.dispatch.dispatcher import Dispatcher
 from router.feishu.callback import Keyring, reread
 from router.feishu.results import FlawError
-from router.journal.contract import INGRESS, DeadLetter, Journal, LetterFilter, LetterKey
+from router.journal.contract import INGRESS, DeadLetter, Journal, JournalError, LetterFilter, LetterKey
 from router.operations.contract import Slice
 from router.telemetry import Telemetry, facts
 
@@ -44,7 +44,12 @@ class Letters:
             some = list(group)
             if lane in self._dispatcher.lanes and not self._dispatcher.lanes[lane].room_for_letters():
                 return Slice(done, skipped, _before(some[0]), WAIT_SECONDS)
-            given = await self._give_back(lane, some, skipped)
+            try:
+                given = await self._give_back(lane, some, skipped)
+            except JournalError:
+                if not done:
+                    raise
+                return Slice(done, skipped, _before(some[0]), WAIT_SECONDS)
             if given:
                 self._telemetry.emit(facts.REVIVED, given, sink=lane, events=given)
             done += given

@@ -1,6 +1,8 @@
 """What operators do with a sink while its lane runs: pause it, slow it down, replace it."""
 
 import asyncio
+import io
+from collections.abc import Sequence
 
 from router.dispatch.errand import Errand
 from router.dispatch.lane import Lane
@@ -8,6 +10,8 @@ from router.dispatch.outlet import Outlet
 from router.dispatch.parts import Parts
 from router.dispatch.rate import Rate
 from router.envelope import Envelope
+from router.telemetry import Telemetry
+from router.telemetry.logs import make_logger
 from sinks.contract import DELIVERED, Outcome, Retry, Unavailable
 from tests.dispatch.lanes import make_lane, running
 from tests.doubles.events import envelope
@@ -279,5 +283,30 @@ def test_a_target_that_asks_for_time_gets_it_all() -> None:
             await asyncio.sleep(1000)
         assert len(sink.delivered) == 10
         assert times[1] - times[0] >= 200
+
+    run_virtual(main())
+
+
+def test_what_a_plug_in_says_in_its_errors_stays_there() -> None:
+    class Chatty(ScriptedSink):
+        async def deliver(self, batch: Sequence[Envelope]) -> Sequence[Outcome]:
+            if self.attempted:
+                return await super().deliver(batch)
+            self.attempted.append("")
+            raise ValueError("password hunter2")
+
+    async def main() -> None:
+        journal, sink = MemoryJournal(), Chatty(max_events=1)
+        lane = make_lane(sink, journal)
+        log = io.StringIO()
+        lane.outlet._telemetry = Telemetry(make_logger("info", "json", log))
+        async with running(lane):
+            fill(journal, range(1))
+            await asyncio.sleep(0.02)
+            [row] = journal.parked["s"].values()
+            assert row.reason == "raised"
+            assert row.detail.startswith("ValueError at ")
+            assert "hunter2" not in log.getvalue() + repr(row)
+            assert "test_outlet.py" in log.getvalue()
 
     run_virtual(main())

@@ -3,8 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from router.dispatch.order import ReplayOrder
 from router.envelope import Envelope
+from router.journal.contract import JournalFullError
 from sinks.contract import DELIVERED, Outcome, Rejected
 from tests.doubles.dispatching import Dispatching, MovedClock, dispatching
 from tests.doubles.events import envelope
@@ -192,3 +195,31 @@ async def test_a_drain_finishes_what_is_under_way_and_begins_nothing(tmp_path: P
         await running.operators.stop_replay(1)
     assert len(sink.again) - sent <= 51  # none twice: only what the new run sent before it was stopped
     assert len(set(sink.again)) == len(sink.again)
+
+
+async def test_one_that_ends_on_a_full_disk_is_forgotten_later_and_ends_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = Marked()
+    monkeypatch.setattr("router.dispatch.replays.AGAIN_SECONDS", 0.05)
+    async with dispatching(tmp_path, iam=sink) as running:
+        await running.fill(range(5))
+        await running.settled()
+        forget, refusals = running.journal.forget, [JournalFullError("no space")] * 3
+
+        async def refusing(lane: str) -> None:
+            if refusals:
+                raise refusals.pop()
+            await forget(lane)
+
+        monkeypatch.setattr(running.journal, "forget", refusing)
+        await running.operators.replay(ReplayOrder("iam", rate=FAST))
+        await ended(running)
+        assert not refusals
+        assert [state.name for state in await running.journal.lanes()] == ["iam"]
+        await running.operators.replay(ReplayOrder("iam", rate=2))
+        refusals.append(JournalFullError("no space"))
+        with pytest.raises(JournalFullError):
+            await running.operators.stop_replay(2)
+        await ended(running, 2)  # it went on to its end
+        assert sink.again[5:] == [f"e{n}" for n in range(5)]

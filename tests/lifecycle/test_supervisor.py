@@ -104,3 +104,12 @@ async def test_a_worker_that_does_not_let_itself_be_cancelled_holds_up_nothing()
     assert [(line["event"], line["part"]) for line in watched.lines] == [("cleanup_failed", "lane a")]
     free.set()
     await asyncio.sleep(0)
+
+
+async def test_a_worker_that_somebody_else_cancels_is_a_dead_worker() -> None:
+    watched, tasks = Watched(), asyncio.all_tasks()
+    watched.supervisor.run("lane a", forever())
+    (worker,) = asyncio.all_tasks() - tasks
+    asyncio.get_running_loop().call_soon(worker.cancel)
+    with pytest.raises(WorkerFailedError, match="lane a ended: it was cancelled"):
+        await asyncio.wait_for(watched.supervisor.watch(asyncio.Event()), 2)
