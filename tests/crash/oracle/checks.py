@@ -248,12 +248,13 @@ def _unsettled(facts: Facts, delivered_at: float, died_at: float) -> bool:
 
 
 def _refused(facts: Facts, serial: int) -> bool:
-    """Whether the receiver has refused the event for good, or failed it often enough."""
+    """Whether the receiver has refused the event for good, or failed it often enough: also by taking it too slowly."""
     arrived = [arrival for arrival in facts.arrivals["hook"] if arrival.serial == serial]
     if any(arrival.status in (400, 409, 413, 414, 415, 422) for arrival in arrived):
         return True
     unseen = sum(span.what in ("down", "reset_before") for span in facts.spans)
-    return facts.failures[serial] + unseen >= MAX_ATTEMPTS
+    late = sum(arrival.accepted and arrival.lost for arrival in arrived)
+    return facts.failures[serial] + late + unseen >= MAX_ATTEMPTS
 
 
 def _down(facts: Facts, begun: float, ended: float) -> bool:
