@@ -128,7 +128,12 @@ class SinkSettings(Section):
         description="Name of another sink that gets a copy of each dead letter, the reason in its attributes. That sink gets "
         "nothing else.",
     )
-    rate: float = Field(default=0.0, ge=0, description="Events per second at most, in bursts of a second; 0: no limit.")
+    rate: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Events per second at most, in bursts of a second; 0: no limit.",
+    )
     breaker: BreakerSettings = BreakerSettings()
     ordering: Literal["key", "source", "none"] = Field(
         default="key", description="Order kept: of each subject (key), of each app and tenant (source), or none."

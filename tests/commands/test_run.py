@@ -57,7 +57,7 @@ def test_a_second_signal_ends_it_at_once_and_loses_nothing(router: Program) -> N
         assert router.stop(5) == 128 + signal.SIGTERM
     router.environ["FER_DRAIN__ACCEPT_SECONDS"] = "0"
     with router:
-        eventually(lambda: router.metric("fer_lag_events") == 0, 30, router.tail)
+        eventually(router.settled, 30, router.tail)
         assert router.stop() == 0
     assert len({event["id"] for event in in_files(router.folder / "data")}) == 5
 

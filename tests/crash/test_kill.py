@@ -37,12 +37,12 @@ async def test_nothing_answered_is_lost(tmp_path: Path, kafka: Cluster) -> None:
                 await asyncio.to_thread(router.kill)
                 await asyncio.to_thread(router.start)
                 feishu.pushing.clear()
-                await asyncio.to_thread(eventually, lambda: router.metric("fer_lag_events") == 0, 60.0, router.tail)
+                await asyncio.to_thread(eventually, router.settled, 60.0, router.tail)
                 _check_here(tmp_path, receiver, feishu)
         finally:
             pushing.cancel()
             await asyncio.gather(pushing, return_exceptions=True)
-        await asyncio.to_thread(eventually, lambda: router.metric("fer_lag_events") == 0, 60.0, router.tail)
+        await asyncio.to_thread(eventually, router.settled, 60.0, router.tail)
         assert await asyncio.to_thread(router.stop) == 0
     copies = _check_here(tmp_path, receiver, feishu)
     topics = [prefix + type_ for type_ in TYPES]

@@ -105,6 +105,10 @@ class Program:
                 total += float(value)
         return total
 
+    def settled(self) -> bool:
+        """Whether every sink has ended everything. Fails when the process has ended."""
+        return self.ready() and self.metric("fer_lag_events") + self.metric("fer_parked") == 0 and self.ready()
+
     def send(self, *args: str) -> subprocess.CompletedProcess[str]:
         """The `send` command with the router's own settings."""
         return subprocess.run(

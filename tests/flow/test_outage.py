@@ -42,7 +42,7 @@ async def test_kafka_stopped_under_load(tmp_path: Path, kafka_own: Cluster) -> N
         await asyncio.sleep(0.5)
         pushing.cancel()
         await asyncio.gather(pushing, return_exceptions=True)
-        await asyncio.to_thread(eventually, lambda: router.metric("fer_lag_events") == 0, 90.0, router.tail)
+        await asyncio.to_thread(eventually, router.settled, 90.0, router.tail)
         assert router.metric("fer_dead_total") == 0
         assert router.stop() == 0
     assert feishu.retries == 0, "a push had to be repeated"

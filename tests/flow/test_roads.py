@@ -43,7 +43,7 @@ async def test_the_five_events_reach_kafka_http_and_files(tmp_path: Path, kafka:
             sent = router.send()
             assert sent.returncode == 0, sent.stdout + sent.stderr
             requests = await receiver.wait_for(5)
-            eventually(lambda: router.metric("fer_lag_events") == 0, 30, router.tail)
+            eventually(router.settled, 30, router.tail)
             assert router.metric("fer_stored_total") == 5
             assert router.stop() == 0
     topics = [prefix + type_ for type_ in seed_types()]
@@ -97,7 +97,7 @@ async def test_a_push_again_after_a_restart_is_a_duplicate(tmp_path: Path) -> No
                 session.post(router.url, data=body, headers=headers) as answer,
             ):
                 assert (answer.status, await answer.json()) == (200, {"msg": "success"})
-            eventually(lambda: router.metric("fer_lag_events") == 0, 30, router.tail)
+            eventually(router.settled, 30, router.tail)
             how()
     assert len(in_files(tmp_path / "data")) == 1
 

@@ -80,7 +80,7 @@ async def test_all_secrets_rotate_under_load_and_nothing_is_refused_lost_or_sent
             finally:
                 pushing.cancel()
                 await asyncio.gather(pushing, return_exceptions=True)
-            await soon(lambda: router.metric("fer_lag_events") == 0, router)
+            await soon(router.settled, router)
             assert router.metric("fer_refused_total") == router.metric("fer_settings_kept") == 0
             assert status_of(router.url, *_push(feishu, KEYS[0])) == 401, "the old key is good for nothing now"
             assert router.stop() == 0
@@ -228,7 +228,7 @@ async def test_a_kafka_password_that_changes_in_the_file_first_is_taken_up_once_
             await soon(lambda: router.metric("fer_delivered_total") > delivered, router)
             pushing.cancel()
             await asyncio.gather(pushing, return_exceptions=True)
-            await soon(lambda: router.metric("fer_lag_events") == 0, router)
+            await soon(router.settled, router)
             assert router.metric("fer_settings_kept") == 0
             assert router.stop() == 0
     finally:

@@ -15,6 +15,8 @@ async def test_a_record_whose_time_the_broker_refuses_is_held_not_rejected(kafka
     async with opened(kafka.bootstrap) as sink:
         late, fine = event(type_), event(other)
         (held,) = await sink.deliver([late])
+        while held == DELIVERED:  # it arrived in the millisecond that it was made
+            (held,) = await sink.deliver([late])
         assert isinstance(held, Unavailable), held
         assert (held.reason, held.scope) == ("invalid_timestamp", f"feishu.{type_}")
         assert await sink.deliver([fine]) == [DELIVERED]
@@ -25,13 +27,14 @@ async def test_a_record_whose_time_the_broker_refuses_is_held_not_rejected(kafka
 
 
 async def test_a_refused_topic_ends_no_search_for_another(kafka: Cluster) -> None:
-    for _ in range(5):
+    refused = 0
+    for _ in range(8):
         type_, other = fresh(), fresh()
         await create(kafka, f"feishu.{type_}", message_timestamp_before_max_ms="0")
-        async with opened(kafka.bootstrap) as sink:
+        async with opened(kafka.bootstrap, request_timeout_seconds=10, deliver_timeout_seconds=20) as sink:
             held, delivered = await sink.deliver(
                 [event(type_), event(other)]
-            )  # the producer ends while it looks for the other
-            assert isinstance(held, Unavailable)
-            assert held.scope == f"feishu.{type_}"
+            )  # the search goes on while a producer ends
+            refused += isinstance(held, Unavailable) and held.scope == f"feishu.{type_}"
             assert delivered == DELIVERED
+    assert refused  # not each time: a record may arrive in the millisecond that it was made
