@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import orjson
 
-from router.commands.bulk import confirmed, may_ask, print_skipped, work
+from router.commands.bulk import Tally, confirmed, may_ask, print_skipped, work
 from router.commands.client import Client
 from router.commands.filters import Wanted, filter_options, query, spoken
 from router.commands.letter_file import output
@@ -15,6 +15,19 @@ from router.commands.tables import age, counted, line, pairs, pretty, print_json
 from router.commands.where import Where, where_options
 
 PAGE = 500
+
+
+class Deed(NamedTuple):
+    """What is done to many letters, in the words of the API and of people."""
+
+    action: str
+    fate: str
+    question: str
+    label: str
+
+
+REPLAY = Deed("replay", "will be given back to their sinks", "Give them back?", "Giving back")
+PURGE = Deed("purge", "will be DELETED for good", "Delete them?", "Deleting")
 
 
 @click.group()
@@ -114,12 +127,9 @@ def replay(where: Where, wanted: Wanted, numbers: Sequence[int], *, everything: 
     """
     may_ask(yes=yes)
     chosen = _chosen(wanted, numbers, everything=everything)
-    client = where.router()
-    summary = client.get("/dead-letters/summary", query(chosen))
-    if not _announce(summary, "will be given back to their sinks", chosen):
+    tally = _carry_out(where, chosen, REPLAY, yes=yes)
+    if tally is None:
         return
-    confirmed("Give them back?", yes=yes)
-    tally = work(client, "replay", chosen | {"up_to_id": summary["last_id"]}, summary["total"], "Giving back")
     click.echo(f"Gave back {counted(tally.done, 'dead letter')}.")
     print_skipped(tally, "could not be given back")
     if tally.skipped:
@@ -144,13 +154,9 @@ def purge(where: Where, wanted: Wanted, numbers: Sequence[int], *, everything: b
     """
     may_ask(yes=yes)
     chosen = _chosen(wanted, numbers, everything=everything)
-    client = where.router()
-    summary = client.get("/dead-letters/summary", query(chosen))
-    if not _announce(summary, "will be DELETED for good", chosen):
-        return
-    confirmed("Delete them?", yes=yes)
-    tally = work(client, "purge", chosen | {"up_to_id": summary["last_id"]}, summary["total"], "Deleting")
-    click.echo(f"Deleted {counted(tally.done, 'dead letter')}.")
+    tally = _carry_out(where, chosen, PURGE, yes=yes)
+    if tally is not None:
+        click.echo(f"Deleted {counted(tally.done, 'dead letter')}.")
 
 
 @command.command()
@@ -197,6 +203,16 @@ def _pages(client: Client, wanted: Wanted, limit: int) -> Iterator[dict[str, Any
         after = page["next"]
         if after is None:
             return
+
+
+def _carry_out(where: Where, chosen: Wanted, deed: Deed, *, yes: bool) -> Tally | None:
+    """Say what will be done, ask, do it to the end; None when there is nothing to do."""
+    client = where.router()
+    summary = client.get("/dead-letters/summary", query(chosen))
+    if not _announce(summary, deed.fate, chosen):
+        return None
+    confirmed(deed.question, yes=yes)
+    return work(client, deed.action, chosen | {"up_to_id": summary["last_id"]}, summary["total"], deed.label)
 
 
 def _announce(summary: dict[str, Any], fate: str, wanted: Wanted) -> bool:

@@ -4,12 +4,13 @@ import asyncio
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
+
+from tests.doubles.tcp import TcpServer
 
 PRODUCE = 0
 
 
-class Relay:
+class Relay(TcpServer):
     """`async with Relay(port) as relay:`; passes everything on to `target`, which may change.
 
     loses: once it is set, answers to requests of that API are dropped and the connection closed; lost counts them.
@@ -20,34 +21,8 @@ class Relay:
         self.port = port
         self.loses: int | None = None
         self.lost = 0
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                await self._serve(reader, writer)
-        finally:
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there = await asyncio.open_connection("127.0.0.1", self.target)
         asked: dict[int, int] = {}
 
