@@ -75,7 +75,8 @@ def test_ctrl_c_waits_for_no_load_balancer(router: Program) -> None:
 def test_a_terminal_that_is_closed_drains(router: Program) -> None:
     """The router leads the terminal's session, as a shell's last program does: it gets SIGHUP, and its output is dead."""
     ours, its = pty.openpty()
-    lead = f"import fcntl, os, sys; fcntl.ioctl(0, {termios.TIOCSCTTY}, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    told = "signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # the tests themselves may run under nohup
+    lead = f"import fcntl, os, signal, sys; {told}; fcntl.ioctl(0, {termios.TIOCSCTTY}, 0); os.execv(sys.argv[1], sys.argv[1:])"
     child = subprocess.Popen(
         [sys.executable, "-c", lead, PROGRAM, "run"],
         env=router.environ | {"FER_DRAIN__ACCEPT_SECONDS": "1", "FER_LOG__LEVEL": "debug"},
