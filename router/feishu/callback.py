@@ -4,7 +4,7 @@ The order of the checks: signature, JSON, decryption, challenge, proof, envelope
 quarantines it, because a refusal would only make Feishu repeat it four times and then forget it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from router.feishu.numbers import deeper_than
 from router.feishu.quarantine import quarantined
 from router.feishu.results import Challenge, Event, FlawError, Quarantined, Refused, Result
 
-__all__ = ["Challenge", "Event", "Keyring", "Quarantined", "Refused", "Result", "receive", "reread"]
+__all__ = ["Challenge", "Event", "Keyring", "Quarantined", "Refused", "Result", "arrived", "receive", "reread"]
 
 OLD_CARD_ID = "X-Refresh-Token"
 _NOT_IN_OLD_CARDS = ("schema", "header", "uuid", "event", "type")
@@ -25,6 +25,7 @@ UNPROVEN_BYTES = 1 << 16
 """The most that is parsed of a push which no key signed, where there is a key: room for every challenge."""
 DEEPEST = 250
 """orjson writes 254 levels; the envelope has no more than the push."""
+_TRUSTING = Keyring((), ())
 
 
 def receive(
@@ -85,6 +86,25 @@ def reread(keyring: Keyring, body: bytes, now: float, max_depth: int = 100) -> E
     if isinstance(event, Refused):
         raise FlawError(event.reason, "envelope", "it is not of this app", plaintext, document)
     return event
+
+
+def arrived(
+    app: str, app_id: str, payload: bytes, now: float, max_depth: int = 100, secrets: Sequence[str] = ()
+) -> Event | Quarantined:
+    """Tell what came over the long connection: plain, without signature or token; the connection itself is the proof.
+
+    app_id: stands in where the event names none; secrets: blanked in what is kept of one that isn't understood.
+    """
+    arrival = Arrival(payload, now, app_id)
+    try:
+        document = _parse(payload, "plaintext")
+        _check_depth(payload, document, min(max_depth, DEEPEST))
+        event = _event(_TRUSTING, document, arrival)
+        if isinstance(event, Event):
+            return event
+        raise _misshapen("it is neither schema 2.0 nor 1.0", document, arrival)
+    except FlawError as flaw:
+        return quarantined(Keyring((), secrets), app, payload, now, flaw)
 
 
 def _read(keyring: Keyring, signer: Cipher | None, body: bytes) -> tuple[bytes, dict[str, Any]]:

@@ -11,8 +11,11 @@ from router.feishu.keys import NONCE, SIGNATURE, TIMESTAMP
 USER_AGENT = "Go-http-client/1.1"
 
 
-def build(push: dict[str, Any], encrypt_key: str, now: float) -> tuple[bytes, dict[str, str]]:
-    """(body, headers) of an event: encrypted and signed with the key, plain where the key is empty. now: Unix seconds."""
+def build(push: dict[str, Any] | bytes, encrypt_key: str, now: float) -> tuple[bytes, dict[str, str]]:
+    """(body, headers) of an event: encrypted and signed with the key, plain where the key is empty.
+
+    push: the document, or its JSON; now: Unix seconds.
+    """
     body, headers = seal(push, encrypt_key)
     if encrypt_key:
         timestamp, nonce = str(int(now)), f"{secrets.randbelow(10**10):010d}"
@@ -27,9 +30,9 @@ def challenge(encrypt_key: str, token: str) -> tuple[bytes, dict[str, str], str]
     return (*seal({"challenge": value, "token": token, "type": "url_verification"}, encrypt_key), value)
 
 
-def seal(document: dict[str, Any], encrypt_key: str) -> tuple[bytes, dict[str, str]]:
+def seal(document: dict[str, Any] | bytes, encrypt_key: str) -> tuple[bytes, dict[str, str]]:
     """(body, headers) without a signature. The wrapper is compact: one official SDK verifies nothing else."""
-    body = orjson.dumps(document)
+    body = document if isinstance(document, bytes) else orjson.dumps(document)
     if encrypt_key:
         body = orjson.dumps({"encrypt": Cipher(encrypt_key).encrypt(body, secrets.token_bytes(BLOCK))})
     return body, {"Content-Type": "application/json;charset=utf-8", "User-Agent": USER_AGENT}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from router.feishu import push
-from router.feishu.callback import Challenge, Event, Keyring, Quarantined, Refused, Result, receive
+from router.feishu.callback import Challenge, Event, Keyring, Quarantined, Refused, Result, arrived, receive
 from router.feishu.crypto import Cipher, sign, sign_card
 from router.feishu.keys import NONCE, SIGNATURE, TIMESTAMP
 from router.feishu.samples import fresh, sample
@@ -295,3 +295,48 @@ def test_one_flipped_bit_of_a_signed_push_is_refused(where: str, data: st.DataOb
     else:
         headers[where] = bytes(flipped).decode("utf-8", "surrogateescape")
     assert take(keyring, body, headers) == Refused(401, "signature")
+
+
+def test_the_long_connection_proves_itself() -> None:
+    payload = json.dumps(department(token="", app_id="cli_1")).encode()
+    event = arrived("hr", "cli_2", payload, NOW)
+    assert isinstance(event, Event)
+    assert event.envelope.appid == "cli_1"
+    assert not event.callback
+    without = department(token="")
+    del without["header"]["app_id"]
+    event = arrived("hr", "cli_2", json.dumps(without).encode(), NOW)
+    assert isinstance(event, Event)
+    assert event.envelope.appid == "cli_2"
+    card = arrived("hr", "", json.dumps(department(event_type="card.action.trigger")).encode(), NOW)
+    assert isinstance(card, Event)
+    assert card.callback
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"", "json"),
+        (b"[]", "json"),
+        (b"\xff", "json"),
+        (b'{"schema":"2.0"}', "envelope"),
+        (b'{"type":"url_verification","challenge":"x","token":"s-token"}', "envelope"),
+        (b'{"a":' * 120 + b"1" + b"}" * 120, "depth"),
+    ],
+)
+def test_what_the_long_connection_brings_and_nobody_understands_is_kept(payload: bytes, reason: str) -> None:
+    result = arrived("hr", "cli_1", payload, NOW, secrets=("s-secret",))
+    assert isinstance(result, Quarantined)
+    assert result.reason == reason
+    assert b"s-token" not in result.body
+
+
+def test_a_secret_in_what_is_kept_is_blanked() -> None:
+    result = arrived("hr", "cli_1", b'{"x":"s-secret"}', NOW, secrets=("s-secret",))
+    assert isinstance(result, Quarantined)
+    assert b"s-secret" not in result.body
+
+
+@given(st.binary(max_size=80))
+def test_anything_over_the_long_connection_is_an_event_or_kept(payload: bytes) -> None:
+    assert isinstance(arrived("hr", "", payload, NOW), Event | Quarantined)
