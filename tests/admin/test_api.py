@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.api import Api, Ask, Reply, index
@@ -232,7 +232,6 @@ async def test_a_change_survives_whoever_asked_for_it() -> None:
     assert world.operators.rows["iam"].state == "paused"
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([(route.method, route.path) for route in Api.ROUTES]),
     st.text(max_size=5),

@@ -1,7 +1,7 @@
 """No page in a browser may use the admin port."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.browsers import foreign
@@ -59,7 +59,6 @@ def test_the_origin_must_be_the_port_itself(origin: str, ours: bool, trusted: bo
     assert (foreign("localhost:9464", origin, HERE, trusted=trusted) is None) == ours
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_header_breaks_it(host: str, origin: str) -> None:
     foreign(host, origin, HERE, trusted=False)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.fields import Fields, of_body, of_query
@@ -116,7 +116,6 @@ def test_no_body_is_an_empty_object(body: bytes) -> None:
     of_body(body).finish()
 
 
-@settings(deadline=None)
 @given(JSON, st.sampled_from(["words", "word", "integer", "integers", "number", "flag", "moment", "section"]))
 def test_no_value_breaks_it(value: Any, how: str) -> None:
     fields = Fields({"it": value})

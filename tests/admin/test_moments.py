@@ -4,7 +4,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.moments import moment, span, stamp
@@ -43,20 +43,17 @@ def test_anything_else_is_refused_in_words(text: str) -> None:
         moment(text, NOW)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_text_breaks_it(text: str) -> None:
     with suppress(ValueError):
         assert moment(text, NOW) >= 0
 
 
-@settings(deadline=None)
 @given(st.integers(0, LAST))
 def test_what_is_shown_can_be_given_back(ms: int) -> None:
     assert moment(stamp(ms), NOW) == ms
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_span_is_never_longer_than_it_was(seconds: int) -> None:
     shown = span(seconds)

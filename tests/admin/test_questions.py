@@ -1,7 +1,7 @@
 """Questions → what operations are asked."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin.fields import Fields, of_query
@@ -27,7 +27,6 @@ def test_no_condition_means_all() -> None:
     assert letter_filter(Fields({}), NOW) == LetterFilter()
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda lane: lane.strip() == lane), st.integers(0, 10**17), st.integers(0, 10**17))
 def test_a_place_survives_as_text(lane: str, position: int, number: int) -> None:
     key = LetterKey(lane, position, number)

@@ -3,7 +3,7 @@
 import unicodedata
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.commands.tables import age, counted, line, pairs, pretty, safe, table, when
@@ -11,7 +11,6 @@ from router.commands.tables import age, counted, line, pairs, pretty, safe, tabl
 ANY = st.text(alphabet=st.characters(codec=None, exclude_categories=[]))
 
 
-@settings(deadline=None)
 @given(ANY)
 def test_no_text_can_do_anything_to_a_terminal(text: str) -> None:
     for shown in (safe(text), line(text), table(["a"], [[text]]), pairs([("a", text)])):
@@ -21,13 +20,11 @@ def test_no_text_can_do_anything_to_a_terminal(text: str) -> None:
     assert "\n" not in line(text)
 
 
-@settings(deadline=None)
 @given(ANY, st.integers(2, 30))
 def test_lines_are_cut(text: str, width: int) -> None:
     assert len(line(text, width)) <= width
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers(0, 9) | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

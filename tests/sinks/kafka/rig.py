@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from aiokafka.partitioner import murmur2
+
 from router.clock import SystemClock
 from router.dispatch.lane import Lane
 from router.dispatch.outlet import Outlet
@@ -33,7 +35,7 @@ from tests.doubles.events import envelope
 from tests.doubles.waiting import until
 from tests.flow.targets import by_subject, check, in_files, in_kafka
 from tests.sinks.kafka.report import Row, write
-from tests.sinks.kafka.support import fresh, settings
+from tests.sinks.kafka.support import fresh, ids, read, settings
 
 SUBJECTS = 24
 PAUSE_SECONDS = 0.02
@@ -217,12 +219,20 @@ class Rig:
         """How many events of that topic the sink called delivered."""
         return sum(event.id in self.bus.delivered for event in self.events if event.type == self.types[topic])
 
-    def before_silence(self, topic: int) -> set[str]:
-        """What the topic took before it took nothing for the longest time."""
-        mine = [event.id for event in self.events if event.type == self.types[topic]]
-        times = sorted(self.bus.delivered[id_] for id_ in mine if id_ in self.bus.delivered)
-        _, silence = max((later - sooner, sooner) for sooner, later in itertools.pairwise(times))
-        return {id_ for id_ in mine if self.bus.delivered.get(id_, silence + 1) <= silence}
+    async def lost_with(self, topic: int, bootstrap: str) -> set[str]:
+        """What a deleted topic took with it: of each partition, what was acknowledged before all that is in the new one."""
+        found = set(ids(await read(bootstrap, self.topics[topic], 1)))
+        parts: dict[int, tuple[list[str], list[str]]] = {}
+        for event in self.events:
+            if event.type == self.types[topic] and event.id in self.bus.delivered:
+                part = parts.setdefault((murmur2(event.partitionkey.encode()) & 0x7FFFFFFF) % 3, ([], []))
+                part[event.id in found].append(event.id)
+        return {
+            id_
+            for missing, there in parts.values()
+            for id_ in missing
+            if self.bus.delivered[id_] <= min(self.bus.delivered[each] for each in there)
+        }
 
     async def _dead(self) -> Sequence[DeadLetter]:
         return await self.journal.dead_letters(LetterFilter(lanes=("bus",)), limit=1000)

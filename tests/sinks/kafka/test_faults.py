@@ -123,7 +123,8 @@ async def test_a_topic_is_deleted(three: Cluster, tmp_path: Path, topics: str) -
         await world.caught_up()
         seconds = time.monotonic() - begun
         await world.end()
-        await world.verify(f"topic deleted, topics={topics}", three.bootstrap, seconds, gone=world.before_silence(0))
+        gone = await world.lost_with(0, three.bootstrap)
+        await world.verify(f"topic deleted, topics={topics}", three.bootstrap, seconds, gone=gone)
 
 
 async def test_an_event_over_the_limit_is_dead_and_nothing_else(three: Cluster, tmp_path: Path) -> None:
