@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.pool import ENCRYPT_KEY, PATH, TOKEN
-from tests.flow.program import PROGRAM, free_ports
+from tests.doubles.ports import free_ports
+from tests.flow.program import PROGRAM
 
 START_SECONDS = 30.0
 SLOW_SECONDS = 0.2

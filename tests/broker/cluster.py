@@ -9,11 +9,9 @@ import base64
 import contextlib
 import functools
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,10 +25,10 @@ from tests.broker import jvm, wire
 from tests.broker.certificates import Certificates, issue
 from tests.broker.jvm import BrokerError
 from tests.broker.properties import PLAIN, SCRAM, SECURE, Node, render
+from tests.doubles.ports import free_ports
 
 __all__ = ["BrokerError", "Cluster", "launch", "prepare"]
 _RUNNING: "set[Cluster]" = set()
-_GIVEN: set[int] = set()
 
 
 class Cluster:
@@ -77,7 +75,7 @@ class Cluster:
 
     def move(self, number: int) -> None:
         """Give a node another port for its clients, from its next start on."""
-        self.nodes[number - 1].ports["PLAINTEXT"] = _port()
+        (self.nodes[number - 1].ports["PLAINTEXT"],) = free_ports(1)
         self.write_properties(number)
 
     def wait(self, seconds: float = 60) -> None:
@@ -169,7 +167,10 @@ def _launch(nodes: int, flags: tuple[str, ...], *, secure: bool = False, port: i
     _end_with_us()
     folder = Path(tempfile.mkdtemp(prefix="test-kafka-"))
     listeners = ("CONTROLLER", *(SECURE if secure else PLAIN))
-    members = [Node(i, folder / f"data{i}", {name: _port() for name in listeners}) for i in range(1, nodes + 1)]
+    members = [
+        Node(i, folder / f"data{i}", dict(zip(listeners, free_ports(len(listeners)), strict=True)))
+        for i in range(1, nodes + 1)
+    ]
     if port is not None:
         members[0].ports["PLAINTEXT"] = port
     cluster = Cluster(folder, members, issue(folder / "certificates") if secure else None, flags)
@@ -202,18 +203,6 @@ def _make_archive(target: Path) -> None:
         cluster.stop()
         if not target.exists():
             raise BrokerError(f"Java wrote no class archive:\n{cluster.log()[-2000:]}")
-
-
-def _port() -> int:
-    """A free port below the range of outgoing connections, so that a killed node can have it back."""
-    for _ in range(1000):
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in _GIVEN:
-                _GIVEN.add(port)
-                return port
-    raise BrokerError("no free port between 20000 and 32000")
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from tests.crash.oracle.noise import Noise
 from tests.crash.oracle.plan import KAFKA_MAX_BYTES, MAX_ATTEMPTS, Plan, SinkPlan
 from tests.crash.oracle.receiver import MoodyReceiver
 from tests.crash.oracle.supervised import Supervised
-from tests.flow.program import free_ports
+from tests.doubles.ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 QUIET_SECONDS = 120.0
