@@ -53,7 +53,7 @@ class World:
     async def drained(self) -> None:
         """Nobody pushes, and the sink has everything."""
         self.feishu.pushing.clear()
-        await self.until(lambda: 'fer_lag_events{sink="iam"} 0.0' in self.router.get("/metrics")[1])
+        await self.until(self.router.drained)
 
     def check(self) -> int:
         """Returns how many copies arrived."""

@@ -1,11 +1,9 @@
 """The router as a program: started, killed, stopped and asked, as its operators do it."""
 
-import contextlib
+import math
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,21 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.doubles.ports import free_ports
+
 PROGRAM = str(Path(sys.executable).with_name("feishu-event-router"))
 START_SECONDS = 30.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now, below those that the system gives to outgoing connections."""
-    ports: list[int] = []
-    with contextlib.ExitStack() as stack:
-        while len(ports) < count:
-            probe = stack.enter_context(socket.socket())
-            port = random.randrange(20000, 32000)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                ports.append(port)
-    return ports
 
 
 def eventually(fact: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
@@ -98,16 +85,21 @@ class Program:
             return 0, ""
 
     def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples with these labels, 0 when there is none."""
-        total = 0.0
-        for found, inner, value in re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", self.get("/metrics")[1], re.MULTILINE):
+        """The sum of a metric's samples with these labels, 0 when there is none; not a number when nobody answers."""
+        status, page = self.get("/metrics")
+        total = 0.0 if status == 200 else math.nan
+        for found, inner, value in re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", page, re.MULTILINE):
             if found == name and all(f'{key}="{wanted}"' in inner for key, wanted in labels.items()):
                 total += float(value)
         return total
 
     def settled(self) -> bool:
-        """Whether every sink has ended everything. Fails when the process has ended."""
-        return self.ready() and self.metric("fer_lag_events") + self.metric("fer_parked") == 0 and self.ready()
+        """Whether every sink has ended everything, what is parked included. Fails when the process has ended."""
+        return self.ready() and self.drained() and self.ready()
+
+    def drained(self) -> bool:
+        """The same of a router that may be unready."""
+        return self.metric("fer_lag_events") + self.metric("fer_parked") == 0
 
     def send(self, *args: str) -> subprocess.CompletedProcess[str]:
         """The `send` command with the router's own settings."""

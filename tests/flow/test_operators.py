@@ -97,7 +97,7 @@ async def test_dead_letters_are_seen_given_back_in_order_and_purged(tmp_path: Pa
         with Program(tmp_path, settings(receiver.url)) as router:
             await push(router, DAY, range(1, 4))
             await soon(router, lambda: router.metric("fer_dead_total", sink="iam") == 3)
-            await soon(router, lambda: router.metric("fer_lag_events") == 0)
+            await soon(router, router.settled)
             listed = await dead(router)
             assert [(one["subject"], one["reason"]) for one in listed] == [("a", "http_400")] * 3
             shown = await done(router, "dead-letters", "show", str(listed[0]["id"]))
@@ -114,7 +114,7 @@ async def test_dead_letters_are_seen_given_back_in_order_and_purged(tmp_path: Pa
             receiver.behave = picky
             await push(router, ["a"], range(5, 7))
             await soon(router, lambda: router.metric("fer_dead_total", sink="iam") == 5)
-            await soon(router, lambda: router.metric("fer_lag_events") == 0)
+            await soon(router, router.settled)
             assert await done(router, "dead-letters", "purge", "--subject", "a", "--yes") == "Deleted 2 dead letters.\n"
             assert await dead(router) == []
             assert router.stop() == 0
@@ -141,7 +141,7 @@ async def test_history_is_sent_again(tmp_path: Path) -> None:
         with Program(tmp_path, settings(receiver.url)) as router:
             await push(router, DAY, range(1, 4))
             await receiver.wait_for(9)
-            await soon(router, lambda: router.metric("fer_lag_events") == 0)
+            await soon(router, router.settled)
             wanted = ["replay", "--sink", "iam", "--since", "1h", "--subject", "b"]
             assert "3 events" in await done(router, *wanted, "--dry-run")
             assert len(receiver.requests) == 9
@@ -180,7 +180,7 @@ async def test_what_a_killed_router_left_can_be_read(tmp_path: Path) -> None:
     async with Receiver(behave=picky) as receiver:
         with Program(tmp_path, settings(receiver.url)) as router:
             await push(router, DAY, range(1, 4))
-            await soon(router, lambda: router.metric("fer_lag_events") == 0)
+            await soon(router, router.settled)
             alive = await dead(router)
             router.kill()
             result = await call(router, "dead-letters", "list", "--json")

@@ -59,7 +59,7 @@ async def under_load(folder: Path, kafka: Cluster, prefix: str) -> AsyncIterator
         await asyncio.to_thread(eventually, lambda: feishu.sent == feishu.all_answered, 30.0, router.tail)
         pushing.cancel()
         await asyncio.gather(pushing, return_exceptions=True)
-        await asyncio.to_thread(eventually, lambda: settled(router), 90.0, router.tail)
+        await asyncio.to_thread(eventually, router.settled, 90.0, router.tail)
         assert router.metric("fer_dead_total") == 0
         assert await asyncio.to_thread(router.stop) == 0
     order = {id_: int(id_.split("-")[1]) for id_ in feishu.sent}
@@ -69,10 +69,6 @@ async def under_load(folder: Path, kafka: Cluster, prefix: str) -> AsyncIterator
 
 def delivered(router: Program, sink: str) -> float:
     return router.metric("fer_delivered_total", sink=sink)
-
-
-def settled(router: Program) -> bool:
-    return router.metric("fer_lag_events") == 0 and router.metric("fer_parked") == 0
 
 
 async def grows(router: Program, sink: str, by: int = 50) -> None:
