@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class Answer(NamedTuple):

@@ -153,7 +153,7 @@ class Receiver:
         if runner is not None:
             await runner.cleanup()
 
-    async def wait_for(self, count: int, seconds: float = 10) -> list[Received]:
+    async def wait_for(self, count: int, seconds: float = 30) -> list[Received]:
         """The requests, once that many came. Raises TimeoutError."""
         async with asyncio.timeout(seconds), self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= count)

@@ -68,7 +68,7 @@ def limited(soft: int) -> list[str]:
 
 def peer(router: Program) -> socket.socket:
     made = socket.socket()
-    made.settimeout(5)
+    made.settimeout(30)
     made.connect(("127.0.0.1", router.port))
     return made
 

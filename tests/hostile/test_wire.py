@@ -39,7 +39,7 @@ async def said(client: RawClient, *, silence: bool = False) -> bytes:
     """All that comes back until the end, also where that is a reset; silence: or until it says nothing for a second."""
     parts: list[bytes] = []
     try:
-        while part := await asyncio.wait_for(client.reader.read(1 << 16), 1.0 if silence else 10.0):
+        while part := await asyncio.wait_for(client.reader.read(1 << 16), 1.0 if silence else 30.0):
             parts.append(part)
     except ConnectionError:
         pass
@@ -217,7 +217,7 @@ async def test_each_oddity_has_its_status_and_one_answer(tmp_path: Path) -> None
             async with hook.client() as client:
                 await client.send(data)
                 client.writer.write_eof()
-                answer = await client.rest(10.0)
+                answer = await client.rest()
             assert statuses(answer) == [status], name
             assert refusals(hook) - before == (status != 200), name
         check_log(hook)
@@ -229,7 +229,7 @@ async def test_nothing_is_taken_after_what_makes_no_sense(tmp_path: Path, name: 
         async with hook.client() as client:
             await client.send(WIRE[name][0] + good("smuggled"))
             client.writer.write_eof()
-            assert 200 not in statuses(await client.rest(10.0))
+            assert 200 not in statuses(await client.rest())
         assert journal.head == 0
 
 
@@ -258,7 +258,7 @@ SLOW = {
 
 async def test_whatever_drips_in_is_ended_in_time_and_good_pushes_pass() -> None:
     async with webhook(read_timeout_seconds=0.5) as hook:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(drip(hook, data)) for data in SLOW.values() for _ in range(5)]
                 for number in range(10):

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import time
 
 import pytest
 
@@ -71,13 +70,13 @@ async def test_a_body_in_pieces_is_taken_and_the_connection_lives_on() -> None:
 
 async def test_the_pieces_of_a_body_are_not_taken_for_the_next_head() -> None:
     data = good()
-    async with webhook(read_timeout_seconds=0.2) as hook, hook.client() as client:
+    async with webhook(read_timeout_seconds=1) as hook, hook.client() as client:
         await client.send(data[:-50])
         await until(lambda: hook.server.in_flight == 1)
         await client.send(data[-50:])
         assert (await client.answer()).status == 200
         with pytest.raises(TimeoutError):  # no 408 although the time of a head has passed
-            await client.answer(patience=0.5)
+            await client.answer(patience=1.5)
         assert (await client.push(good("next"))).status == 200
 
 
@@ -104,16 +103,15 @@ async def test_a_body_that_does_not_complete_is_408() -> None:
 
 async def test_a_body_dripping_in_does_not_prolong_its_time() -> None:
     async with webhook(read_timeout_seconds=0.4) as hook, hook.client() as client:
-        begun = time.monotonic()
         await client.send(good()[:-400])
         dripping = asyncio.create_task(drip(client, b"x" * 400))
         assert (await client.answer()).status == 408
-        assert time.monotonic() - begun < 1.0
+        assert not dripping.done(), "what drips in prolongs its time"
         dripping.cancel()
 
 
 async def test_broken_chunks_are_ended_like_a_body_that_does_not_complete() -> None:
-    async with webhook(read_timeout_seconds=0.3) as hook:
+    async with webhook(read_timeout_seconds=1) as hook:
         async with hook.client() as client:
             await client.send(b"POST /webhook/event HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
             await until(lambda: hook.server.in_flight == 1)

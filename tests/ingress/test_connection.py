@@ -19,10 +19,9 @@ from tests.doubles.webhooks import webhook
 async def test_a_head_that_does_not_complete_is_ended() -> None:
     async with webhook(read_timeout_seconds=0.3) as hook:
         async with hook.client() as client:
-            begun = time.monotonic()
             dripping = asyncio.create_task(drip(client, b"POST /webhook/event HTTP/1.1\r\nHost: " + b"x" * 400))
             assert (await client.answer()).status == 408
-            assert time.monotonic() - begun < 1.0
+            assert not dripping.done(), "what drips in prolongs its time"
             assert await client.rest() == b""
             dripping.cancel()
         await counted(hook, "head_timeout", 408)
@@ -48,9 +47,9 @@ async def test_silent_connections_are_closed_after_the_keepalive() -> None:
 
 
 async def test_a_connection_that_is_used_lives_as_long_as_it_is() -> None:
-    async with webhook(keepalive_seconds=0.5) as hook, hook.client() as client:
+    async with webhook(keepalive_seconds=1) as hook, hook.client() as client:
         begun = time.monotonic()
-        while time.monotonic() - begun < 1.5:
+        while time.monotonic() - begun < 2.5:
             assert (await client.push(good())).status == 200
             await asyncio.sleep(0.02)
 
@@ -136,7 +135,7 @@ async def test_a_peer_that_reads_no_answers_does_not_keep_its_connection() -> No
             while connection.transport.get_write_buffer_size() == 0:  # until the answers no longer fit into the kernel
                 with contextlib.suppress(TimeoutError):  # it may be full just now in both directions
                     await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(client, ask), 1)
-            await until(lambda: hook.server.open_connections == 0, 10)
+            await until(lambda: hook.server.open_connections == 0)
         await still_works(hook)
 
 
@@ -158,7 +157,7 @@ async def test_a_half_closed_peer_that_said_too_little_is_ended() -> None:
             async with hook.client() as client:
                 await client.send(part)
                 client.writer.write_eof()
-                await client.rest(3.0)
+                await client.rest()
         await until(lambda: hook.server.open_connections == 0)
         await still_works(hook)
 

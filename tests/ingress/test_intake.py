@@ -61,8 +61,8 @@ async def test_late_is_503_and_the_commit_goes_on_so_that_the_next_copy_is_a_dup
     journal = CommandedJournal(auto=False)
     async with webhook(journal=journal, budget_seconds=0.3) as hook:
         begun = time.monotonic()
-        answer = await hook.push(good("late"))
-        assert 0.2 < time.monotonic() - begun < 0.4
+        answer = await hook.push(good("late"))  # which can't wait for the commit: there is none yet
+        assert time.monotonic() - begun >= 0.25
         assert (answer.status, answer.body) == (503, b'{"error":"not_durable_in_time"}')
         await counted(hook, "not_durable_in_time", 503)
         journal.commit()

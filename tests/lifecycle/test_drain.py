@@ -20,7 +20,7 @@ class FakeLane:
 
 async def drained(*lanes: FakeLane, seconds: float) -> list[str]:
     log = io.StringIO()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(25):
         await drain_lanes(lanes, seconds, Telemetry(make_logger("info", "json", log)))
     return [json.loads(line)["sink"] for line in log.getvalue().splitlines()]
 

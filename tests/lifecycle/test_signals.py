@@ -11,6 +11,7 @@ import pytest
 
 from router.lifecycle.signals import SIGNALS, Stop, stop_on_signal
 
+PATIENCE = 30.0
 CHILD = """
 import asyncio, sys
 from router.lifecycle.signals import Stop, stop_on_signal
@@ -34,7 +35,7 @@ async def test_the_first_signal_sets_stop_and_leaving_gives_the_signal_back(numb
         signal.signal(number, signal.SIG_DFL)
     with stop_on_signal(stop):
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(stop.wait(), 2)
+        await asyncio.wait_for(stop.wait(), PATIENCE)
     assert stop.by_hand == (number == signal.SIGINT)
     assert signal.getsignal(number) in (before, signal.default_int_handler, signal.SIG_DFL)
 
@@ -47,7 +48,7 @@ def test_the_second_signal_ends_it_at_once(first: str, second: str) -> None:
         child.send_signal(getattr(signal, first))
         assert child.stdout.readline() == "stopping\n"
         child.send_signal(getattr(signal, second))
-        assert child.wait(5) == 128 + getattr(signal, second)
+        assert child.wait(PATIENCE) == 128 + getattr(signal, second)
 
 
 def test_a_closed_terminal_says_so_twice_and_is_drained_all_the_same() -> None:
@@ -60,7 +61,7 @@ def test_a_closed_terminal_says_so_twice_and_is_drained_all_the_same() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(0.3)
         child.send_signal(signal.SIGTERM)
-        assert child.wait(5) == 128 + signal.SIGTERM
+        assert child.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 def test_under_nohup_a_closed_terminal_is_nothing() -> None:
@@ -73,4 +74,4 @@ def test_under_nohup_a_closed_terminal_is_nothing() -> None:
         child.send_signal(signal.SIGTERM)
         assert child.stdout.readline() == "stopping\n"
         child.send_signal(signal.SIGTERM)
-        assert child.wait(5) == 128 + signal.SIGTERM
+        assert child.wait(PATIENCE) == 128 + signal.SIGTERM

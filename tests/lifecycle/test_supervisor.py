@@ -10,6 +10,8 @@ from router.lifecycle.supervisor import Supervisor, WorkerFailedError
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
 
+PATIENCE = 30.0
+
 
 class Watched:
     def __init__(self) -> None:
@@ -40,7 +42,7 @@ async def test_a_stop_ends_the_watch_and_cancel_ends_the_workers() -> None:
 
     watched.supervisor.run("lane a", work())
     asyncio.get_running_loop().call_soon(stop.set)
-    await asyncio.wait_for(watched.supervisor.watch(stop), 2)
+    await asyncio.wait_for(watched.supervisor.watch(stop), PATIENCE)
     watched.supervisor.check()
     assert not ended.is_set()
     await watched.supervisor.cancel()
@@ -55,7 +57,7 @@ async def test_a_worker_that_dies_ends_the_watch_and_is_named() -> None:
     watched.supervisor.run("lane b", fail(ValueError("broken")))
     watched.supervisor.run("lane c", fail(ValueError("broken too")))
     with pytest.raises(WorkerFailedError, match="lane b ended: broken") as raised:
-        await asyncio.wait_for(watched.supervisor.watch(asyncio.Event()), 2)
+        await asyncio.wait_for(watched.supervisor.watch(asyncio.Event()), PATIENCE)
     assert raised.value.worker == "lane b"
     assert [line["worker"] for line in watched.lines] == ["lane b", "lane c"]
     assert "Traceback" in watched.lines[0]["exception"]
@@ -66,7 +68,7 @@ async def test_a_worker_that_just_returns_has_failed_too() -> None:
     watched = Watched()
     watched.supervisor.run("journal", asyncio.sleep(0))
     with pytest.raises(WorkerFailedError, match="journal ended: without a reason"):
-        await asyncio.wait_for(watched.supervisor.watch(asyncio.Event()), 2)
+        await asyncio.wait_for(watched.supervisor.watch(asyncio.Event()), PATIENCE)
 
 
 async def test_one_that_dies_after_the_watch_is_not_forgotten() -> None:
@@ -99,7 +101,7 @@ async def test_a_worker_that_does_not_let_itself_be_cancelled_holds_up_nothing()
 
     watched.supervisor.run("lane a", stubborn())
     await asyncio.sleep(0)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         await watched.supervisor.cancel(0.05)
     assert [(line["event"], line["part"]) for line in watched.lines] == [("cleanup_failed", "lane a")]
     free.set()
@@ -112,4 +114,4 @@ async def test_a_worker_that_somebody_else_cancels_is_a_dead_worker() -> None:
     (worker,) = asyncio.all_tasks() - tasks
     asyncio.get_running_loop().call_soon(worker.cancel)
     with pytest.raises(WorkerFailedError, match="lane a ended: it was cancelled"):
-        await asyncio.wait_for(watched.supervisor.watch(asyncio.Event()), 2)
+        await asyncio.wait_for(watched.supervisor.watch(asyncio.Event()), PATIENCE)

@@ -21,6 +21,7 @@ from sinks.file.sink import FileSink
 from tests.doubles.disk import FailingDisk
 from tests.doubles.envelopes import make_envelope
 from tests.doubles.stepped import SteppedClock
+from tests.doubles.waiting import until
 
 DEADLINE = 10.0
 
@@ -150,7 +151,11 @@ async def test_the_loop_goes_on_while_the_disk_is_stuck(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "fdatasync", slow)
     sink = FileSink("archive", settings(tmp_path, "x.jsonl"))
     await sink.open()
-    for _ in range(3):
+    first = asyncio.create_task(sink.deliver([make_envelope(1)]))
+    await until(lambda: calls == 1)
+    first.cancel()
+    await asyncio.wait([first])
+    for _ in range(2):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await sink.deliver([make_envelope(1)])

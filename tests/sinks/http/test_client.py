@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -113,17 +112,16 @@ async def test_a_connection_that_ends_without_an_answer(
 async def test_the_status_is_the_answer_however_the_body_ends(
     open_sink: OpenSink, receiver: Receiver, behave: Any
 ) -> None:
-    started = time.monotonic()
-    assert await outcome_of(open_sink, receiver, behave(200)) == DELIVERED
-    outcome = await outcome_of(open_sink, receiver, behave(503))
+    async with asyncio.timeout(60):  # the sink itself would wait longer
+        assert await outcome_of(open_sink, receiver, behave(200), timeout_seconds=100) == DELIVERED
+        outcome = await outcome_of(open_sink, receiver, behave(503), timeout_seconds=100)
     assert isinstance(outcome, Unavailable)
     assert outcome.reason == "http_503"
-    assert time.monotonic() - started < 5
 
 
 async def test_an_endless_body_is_broken_off(open_sink: OpenSink, receiver: Receiver) -> None:
     await outcome_of(open_sink, receiver, endless(200))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await receiver.broken_off.wait()
     assert receiver.streamed < DRAIN_BYTES + (16 << 20)  # the kernel's buffers on both sides
 

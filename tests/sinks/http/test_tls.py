@@ -156,7 +156,7 @@ async def test_a_connection_that_is_not_made_in_time_makes_the_sink_unavailable(
     open_sink: OpenSink, files: Path
 ) -> None:
     async with Receiver(server_tls()) as receiver:
-        sink = await open_sink(url=receiver.url, tls_ca_file=files / "ca.pem", connect_timeout_seconds=0.2)
+        sink = await open_sink(url=receiver.url, tls_ca_file=files / "ca.pem", connect_timeout_seconds=2)
         await receiver.stop()
         async with raw_server(b"", port=receiver.port, answer_after=asyncio.Event()):
             assert await sink.deliver([envelope()]) == [
