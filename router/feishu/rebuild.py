@@ -38,9 +38,8 @@ def _v2(envelope: Envelope, token: str, rest: dict[str, Any]) -> dict[str, Any]:
         "event_type": envelope.type,
         "create_time": _create_time(envelope.time),
         "token": token,
-        "app_id": envelope.appid,
-        "tenant_key": envelope.tenantkey,
     }
+    header |= {name: value for name, value in (("app_id", envelope.appid), ("tenant_key", envelope.tenantkey)) if value}
     if isinstance(others, dict):
         header |= {**others, "event_id": envelope.id}
     return {"schema": "2.0", "header": header, **rest}

@@ -49,6 +49,12 @@ def test_without_a_time_the_arrival_counts() -> None:
     assert again(push)["header"]["create_time"] == "1608725991250"
 
 
+def test_what_was_not_there_stays_away() -> None:
+    push = v2()
+    del push["header"]["app_id"], push["header"]["tenant_key"]
+    assert again(push) == push | {"header": push["header"] | {"token": "theirs"}}
+
+
 def test_what_no_attribute_holds_comes_back() -> None:
     extra = {"schema": "3.0", "odd": [1, 1.50, {"a": None}], "challenge": "x"}
     push = v2(extra=extra, resource_id="r", app_id=7)
