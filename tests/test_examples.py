@@ -42,7 +42,7 @@ def test_kafka_example(tmp_path: Path) -> None:
 
 def test_http_example_sends_people_to_one_and_everything_to_the_other(tmp_path: Path) -> None:
     routes = {route.type: list(route.sinks) for route in overview(settings_of("http.env", tmp_path)).routes}
-    assert routes["corehr.department.updated_v2"] == ["data"]
+    assert routes["corehr.department.updated_v2"] == ["data", "bot"]
     assert routes["contact.user.updated_v3"] == ["data"]
 
 

@@ -13,6 +13,10 @@ class Reason(NamedTuple):
     remedy: str
 
 
+_NOT_200 = Reason(
+    "The receiver answered {status}, again and again; in FORMAT=feishu only 200 is delivered, as for Feishu itself.",
+    "Let it answer 200, or name the status in DELIVERED_STATUSES; if it has the event already, purge the letter.",
+)
 _EXCHANGE = Reason(
     "The receiver answered {status}, which the sink's settings count as final for this event.",
     "Look at the detail and at the receiver's log. Let the receiver take such events, then give the letter back.",
@@ -69,7 +73,8 @@ REASONS = {
     ),
     "http_500": Reason(
         "The receiver failed on this event (500), again and again, while it took others.",
-        "It is most likely a bug in the receiver: its log has the trace. Give the letter back once that is mended.",
+        "It is most likely a bug in the receiver: its log has the trace. A program with a Feishu SDK may answer so to a type "
+        "that it has no handler for: leave that out with EVENTS. Give the letter back once it is mended.",
     ),
     "timeout": Reason(
         "There was no answer in time, again and again, while other events got through.",
@@ -149,7 +154,8 @@ def explain(reason: str) -> Reason:
         return UNKNOWN
     if status[1].startswith("5"):
         return Reason(REASONS["http_500"].meaning.replace("500", status[1]), REASONS["http_500"].remedy)
-    return _EXCHANGE._replace(meaning=_EXCHANGE.meaning.format(status=status[1]))
+    said = _NOT_200 if status[1].startswith("2") else _EXCHANGE
+    return said._replace(meaning=said.meaning.format(status=status[1]))
 
 
 def table() -> str:

@@ -12,7 +12,7 @@ from sinks.http.values import StatusRange
 MAX_AFTER_SECONDS = 7 * 86400.0
 _ANY = StatusRange(100, 999)
 # 429 is about the client's requests altogether (RFC 6585, 4), not about what is in this one: the sink waits.
-_DEFAULTS: dict[str, list[StatusRange]] = {
+DEFAULTS: dict[str, list[StatusRange]] = {
     "delivered": [StatusRange(200, 299)],
     "retry": [_ANY, StatusRange(500, 599), *(StatusRange(code, code) for code in (408, 425, 500))],
     "unavailable": [
@@ -21,6 +21,13 @@ _DEFAULTS: dict[str, list[StatusRange]] = {
     ],
     "rejected": [StatusRange(code, code) for code in (400, 409, 413, 414, 415, 422)],
 }
+# Feishu takes 200 alone for success; another 2xx is a failed push, like any other status.
+FEISHU = DEFAULTS | {"delivered": [StatusRange(200, 200)]}
+EMPTY = Unavailable(
+    "empty_answer",
+    "answered 200 without a body, and EMPTY_ANSWER=unavailable. So the Node SDK answers when the signature was wrong and the "
+    "handler did not run: is ENCRYPT_KEY the receiver's? But also when a handler returns nothing: let it return a value",
+)
 
 
 class Answer(NamedTuple):
@@ -33,9 +40,13 @@ class Answer(NamedTuple):
 class StatusTable:
     """Status → outcome's name. The narrower entry wins; of equal ones a setting wins over the default."""
 
-    def __init__(self, settings: Mapping[str, Sequence[StatusRange]]) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Sequence[StatusRange]],
+        defaults: Mapping[str, Sequence[StatusRange]] = DEFAULTS,
+    ) -> None:
         entries = [
-            (entry, name) for layer in (_DEFAULTS, settings) for name, ranges in layer.items() for entry in ranges
+            (entry, name) for layer in (defaults, settings) for name, ranges in layer.items() for entry in ranges
         ]
         self._names: dict[int, str] = {}
         for (first, last), name in sorted(entries, key=lambda item: item[0].first - item[0].last):

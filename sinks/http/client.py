@@ -10,7 +10,7 @@ import aiohttp
 
 from router.clock import Clock
 from sinks.contract import Delivered, Unavailable
-from sinks.http.answers import Answer, StatusTable, retry_after
+from sinks.http.answers import DEFAULTS, EMPTY, FEISHU, Answer, StatusTable, retry_after
 from sinks.http.encode import Encoded
 from sinks.http.excerpt import READ_BYTES, Excerpt, secrets_of
 from sinks.http.failures import CAUGHT, failure
@@ -33,13 +33,13 @@ class Client:
         self._url = settings.url.get_secret_value()
         self._headers = _fixed_headers(settings)
         self._keys = [parse_key(item.get_secret_value()) for item in settings.signing_secrets]
-        self._table = StatusTable(settings.table())
+        self._table = StatusTable(settings.table(), FEISHU if settings.format == "feishu" else DEFAULTS)
         self._excerpt = Excerpt(secrets_of(settings))
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=settings.connections, keepalive_timeout=settings.keepalive_seconds, ssl=tls
             ),
-            timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds, connect=settings.connect_timeout_seconds),
+            timeout=aiohttp.ClientTimeout(total=settings.seconds, connect=settings.connect_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=settings.proxy.get_secret_value() if settings.proxy else None,
             auto_decompress=False,
@@ -55,7 +55,7 @@ class Client:
         """Send the events `ids`. Raises nothing but cancellation."""
         if self._session.closed:
             return Answer(Unavailable("not_open", "the sink was closed meanwhile"))
-        headers = self._headers | encoded.headers | self._signed(encoded.body, ids)
+        headers = encoded.headers | self._headers | self._signed(encoded.body, ids)
         try:
             response = await self._session.request(
                 self._settings.method, self._url, data=_data(encoded.body), headers=headers, allow_redirects=False
@@ -66,6 +66,15 @@ class Client:
             return await self._answer(response)
         finally:
             response.close()
+
+    async def ask(self, encoded: Encoded, seconds: float) -> tuple[int, bytes]:
+        """Send what is no event. Give the status and the body's start. Raises one of `CAUGHT`."""
+        headers = encoded.headers | self._headers
+        async with (
+            asyncio.timeout(seconds),
+            self._session.post(self._url, data=encoded.body, headers=headers, allow_redirects=False) as response,
+        ):
+            return response.status, await _read(response, DRAIN_BYTES)
 
     def _signed(self, body: bytes, ids: list[str]) -> dict[str, str]:
         """The id goes with every delivery, signed or not: receivers need it to know repetitions."""
@@ -81,13 +90,20 @@ class Client:
         answer = self._table.answer(response.status, "", after)
         raw = await _read(response, DRAIN_BYTES)
         if isinstance(answer.outcome, Delivered):
-            return answer
+            return Answer(EMPTY) if self._says_nothing(response, raw) else answer
         return self._table.answer(response.status, self._detail(response, raw), after)
+
+    def _says_nothing(self, response: aiohttp.ClientResponse, raw: bytes) -> bool:
+        """Whether it is an empty answer that the settings don't take for one."""
+        doubted = self._settings.empty_answer == "unavailable" and response.status == 200
+        return doubted and not raw and response.content.at_eof()
 
     def _detail(self, response: aiohttp.ClientResponse, raw: bytes) -> str:
         parts = [f"answered {response.status}"]
         if 300 <= response.status < 400:
             parts.append(f"(redirects are not followed; this one points to {self._target(response)})")
+        elif response.status < 300 and self._settings.format == "feishu":
+            parts.append("(like Feishu, this format takes only 200 for delivered)")
         if self._settings.show_answer and "Content-Encoding" not in response.headers:
             head = raw[:READ_BYTES]
             complete = len(raw) <= READ_BYTES and response.content.at_eof()
@@ -119,7 +135,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _fixed_headers(settings: HttpSettings) -> dict[str, str]:
-    headers = {"User-Agent": settings.user_agent, "Accept-Encoding": "identity", **dict(settings.header_pairs())}
+    headers = {"User-Agent": settings.agent, "Accept-Encoding": "identity", **dict(settings.header_pairs())}
     if settings.bearer_token:
         headers["Authorization"] = f"Bearer {settings.bearer_token.get_secret_value()}"
     if settings.basic_password is not None:

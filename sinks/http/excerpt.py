@@ -26,6 +26,8 @@ def secrets_of(settings: HttpSettings) -> set[str]:
     found = {
         _plain(settings.bearer_token),
         _plain(settings.basic_password),
+        _plain(settings.encrypt_key),
+        _plain(settings.verification_token),
         base64.b64encode(pair.encode()).decode() if settings.basic_username else "",
         proxy.password or "",
         url.query,

@@ -10,7 +10,7 @@ import os
 
 import aiohttp
 
-from sinks.contract import Outcome, Retry, Unavailable
+from sinks.contract import Retry, Unavailable
 
 _NETWORK: list[tuple[type[BaseException], str, str]] = [
     (aiohttp.ConnectionTimeoutError, "connect_timeout", "no connection within CONNECT_TIMEOUT_SECONDS"),
@@ -29,7 +29,7 @@ CAUGHT = (aiohttp.ClientError, OSError)
 """All that a request can raise; TimeoutError is an OSError."""
 
 
-def failure(error: BaseException) -> Outcome:
+def failure(error: BaseException) -> Retry | Unavailable:
     """Outcome of a request that ended in one of `CAUGHT`."""
     match error:
         case aiohttp.ClientHttpProxyError():

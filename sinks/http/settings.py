@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from router.feishu.push import USER_AGENT
 from sinks.http.values import StatusRange, check_url, parse_header, parse_key, parse_status, shown_url, split_headers
 from sinks.settings import ByteSize, Seconds, SinkSettings, StrList, parse_lines
 
@@ -47,6 +48,14 @@ def _checked_token(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _checked_line(value: SecretStr | None) -> SecretStr | None:
+    text = value.get_secret_value() if value else ""
+    if not text.isprintable():
+        raise ValueError("holds one line without control characters: a push is made with one key and one token")
+    return value
+
+
+OneLine = Annotated[SecretStr | None, AfterValidator(_checked_line)]
 Headers = Annotated[list[SecretStr], BeforeValidator(split_headers), AfterValidator(_checked_headers)]
 SigningSecrets = Annotated[list[SecretStr], BeforeValidator(parse_lines), AfterValidator(_checked_keys)]
 Statuses = Annotated[StrList, AfterValidator(_checked_statuses)]
@@ -59,10 +68,25 @@ class HttpSettings(SinkSettings):
         description="http:// or https:// address that takes the events."
     )
     method: Literal["POST", "PUT", "PATCH"] = Field(default="POST", description="Request method.")
-    format: Literal["structured", "binary", "batch", "data"] = Field(
+    format: Literal["structured", "binary", "batch", "data", "feishu"] = Field(
         default="structured",
         description="CloudEvents structured (whole event as JSON), binary (attributes in ce- headers), batch (JSON array "
-        "of events), or data (Feishu's event object alone).",
+        "of events), data (Feishu's event object alone), or feishu (pushed as Feishu would).",
+    )
+    encrypt_key: OneLine = Field(
+        default=None, description="The receiver's Encrypt Key, format feishu: pushes are encrypted and signed with it."
+    )
+    verification_token: OneLine = Field(
+        default=None, description="The receiver's Verification Token, format feishu: it stands in each push."
+    )
+    verify_url: bool = Field(
+        default=False,
+        description="Format feishu: the sink opens once the receiver has answered a challenge, as when Feishu saves a URL.",
+    )
+    empty_answer: Literal["delivered", "unavailable"] = Field(
+        default="delivered",
+        description="Format feishu: what a 200 without a body means. The Node SDK answers so when the signature is wrong "
+        "and its handler did not run, but also when a handler returns nothing.",
     )
     headers: Headers = Field(default=[], description="Headers added to each request: `Name: value`, one a line.")
     bearer_token: Annotated[SecretStr | None, AfterValidator(_checked_token)] = Field(
@@ -75,14 +99,21 @@ class HttpSettings(SinkSettings):
         description="Standard Webhooks secrets (whsec_… or raw text of 24 bytes or more), one a line; each signs, so that "
         "the receiver can change from one to the next.",
     )
-    user_agent: str = Field(default="feishu-event-router", pattern=r"^[\x20-\x7e]+$", description="Sent as User-Agent.")
-    connect_timeout_seconds: Seconds = Field(
-        default=5.0, gt=0, description="Name, connection and TLS done by then, or the sink is unavailable."
+    user_agent: str | None = Field(
+        default=None,
+        pattern=r"^[\x20-\x7e]+$",
+        description="Sent as User-Agent. Unset: feishu-event-router, in format feishu what Feishu sends.",
     )
-    timeout_seconds: Seconds = Field(
-        default=30.0,
+    connect_timeout_seconds: Seconds | None = Field(
+        default=None,
         gt=0,
-        description="Whole request, to the answer's head; below FER_DISPATCH__DELIVER_TIMEOUT_SECONDS.",
+        description="Name, connection and TLS done by then, or the sink is unavailable. Unset: 5, in format feishu 2.",
+    )
+    timeout_seconds: Seconds | None = Field(
+        default=None,
+        gt=0,
+        description="Whole request, to the answer's head; below FER_DISPATCH__DELIVER_TIMEOUT_SECONDS. Unset: 30, in "
+        "format feishu 3.",
     )
     keepalive_seconds: Seconds = Field(
         default=4.0, description="Idle connections are kept this long; below the receiver's own limit."
@@ -109,7 +140,9 @@ class HttpSettings(SinkSettings):
     show_answer: bool = Field(
         default=True, description="Quote the start of a failed answer's body in logs and dead letters."
     )
-    delivered_statuses: Statuses = Field(default=[], description="Delivered, besides 2xx.")
+    delivered_statuses: Statuses = Field(
+        default=[], description="Delivered, besides 2xx; in format feishu besides 200."
+    )
     retry_statuses: Statuses = Field(
         default=[], description="This event is tried again, besides 408, 425, 5xx and all that no list names."
     )
@@ -139,7 +172,39 @@ class HttpSettings(SinkSettings):
         ):
             raise ValueError("TLS_CA_FILE and TLS_CERT_FILE need a URL that begins with https://")
         self.table()
+        self._check_feishu(names)
         return self
+
+    def _check_feishu(self, names: set[str]) -> None:
+        """What belongs to format feishu, and what it excludes. names: of HEADERS, in lower case."""
+        if self.format != "feishu":
+            own = {
+                "ENCRYPT_KEY": self.encrypt_key,
+                "VERIFICATION_TOKEN": self.verification_token,
+                "VERIFY_URL": self.verify_url,
+                "EMPTY_ANSWER": self.empty_answer != "delivered",
+            }
+            if given := [name for name, value in own.items() if value]:
+                raise ValueError(f"{', '.join(given)}: only with FORMAT=feishu, and it is {self.format}")
+        elif self.method != "POST":
+            raise ValueError("METHOD must be POST with FORMAT=feishu: Feishu pushes with nothing else")
+        elif taken := sorted(name for name in names if name.startswith("x-lark-")):
+            raise ValueError(f"HEADERS has {', '.join(taken)}, which FORMAT=feishu sets itself")
+
+    @property
+    def agent(self) -> str:
+        """User-Agent in force."""
+        return self.user_agent or (USER_AGENT if self.format == "feishu" else "feishu-event-router")
+
+    @property
+    def connect_seconds(self) -> float:
+        """CONNECT_TIMEOUT_SECONDS in force."""
+        return self.connect_timeout_seconds or (2.0 if self.format == "feishu" else 5.0)
+
+    @property
+    def seconds(self) -> float:
+        """TIMEOUT_SECONDS in force."""
+        return self.timeout_seconds or (3.0 if self.format == "feishu" else 30.0)
 
     def header_pairs(self) -> list[tuple[str, str]]:
         """`headers`, each as name and value."""
@@ -164,7 +229,10 @@ class HttpSettings(SinkSettings):
 
 def describe(settings: HttpSettings) -> str:
     """One line for people, without secrets."""
-    parts = [f"{settings.method} {shown_url(settings.url.get_secret_value())}", f"({settings.format})"]
+    form: str = settings.format
+    if form == "feishu":
+        form += ", encrypted" if settings.encrypt_key else ", not encrypted"
+    parts = [f"{settings.method} {shown_url(settings.url.get_secret_value())}", f"({form})"]
     if settings.proxy:
         parts.append(f"through {shown_url(settings.proxy.get_secret_value())}")
     if not settings.tls_verify:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from router.clock import Clock, SystemClock
 from router.envelope import Envelope
 from sinks.contract import Outcome, Rejected, Unavailable, order_key
-from sinks.http import encode
+from sinks.http import encode, feishu
 from sinks.http.answers import Answer
 from sinks.http.encode import Encoded
 from sinks.http.settings import HttpSettings
@@ -41,14 +41,21 @@ class HttpSink:
         self._client: Client | None = None
 
     async def open(self) -> None:
-        """Read certificates, connect once and hang up; no request is made. Raises SinkNotReadyError."""
+        """Read certificates, connect once and hang up; a request is made with VERIFY_URL only. Raises SinkNotReadyError."""
         from sinks.http.client import Client  # noqa: PLC0415 - loads aiohttp's client
         from sinks.http.tls import context, reach  # noqa: PLC0415
 
         await self.close()
         tls = await asyncio.to_thread(context, self._settings)
         await reach(self._settings, tls)
-        self._client = Client(self._settings, tls, self._clock)
+        client = Client(self._settings, tls, self._clock)
+        try:
+            if self._settings.verify_url:
+                await feishu.verify(client, self._settings)
+        except BaseException:
+            await client.close()
+            raise
+        self._client = client
 
     async def deliver(self, batch: Sequence[Envelope]) -> Sequence[Outcome]:
         """One request for the batch in format batch, else one for each envelope."""
@@ -70,10 +77,16 @@ class HttpSink:
 
     async def _deliver_one(self, client: "Client", envelope: Envelope) -> Outcome:
         try:
-            encoded = _ENCODERS[self._settings.format](envelope)
+            encoded = self._encode(envelope)
         except (ValueError, RecursionError) as error:
             return Rejected("not_encodable", f"can't be put into format {self._settings.format}: {error}")
         return (await client.post(encoded, [envelope.id])).outcome
+
+    def _encode(self, envelope: Envelope) -> Encoded:
+        """Raises ValueError or RecursionError."""
+        if self._settings.format == "feishu":
+            return feishu.encode(envelope, self._settings, self._clock.wall())
+        return _ENCODERS[self._settings.format](envelope)
 
     async def _deliver_batch(self, client: "Client", batch: Sequence[Envelope]) -> Sequence[Outcome]:
         """A refusal doesn't say which event is the cause, so smaller batches follow, until TIMEOUT_SECONDS are over."""
@@ -82,7 +95,7 @@ class HttpSink:
         while part := split.next():
             answer = await self._post(client, [batch[index] for index in part])
             spent = self._clock.monotonic() - started
-            split.answered(part, answer, may_go_on=spent < self._settings.timeout_seconds)
+            split.answered(part, answer, may_go_on=spent < self._settings.seconds)
         return split.outcomes()
 
     async def _post(self, client: "Client", envelopes: Sequence[Envelope]) -> Answer:

@@ -49,10 +49,10 @@ async def reach(settings: HttpSettings, tls: ssl.SSLContext) -> None:
     port = url.port or (443 if secure else 80)
     where = f"{'proxy ' if settings.proxy else ''}{url.hostname}:{port}"
     try:
-        async with asyncio.timeout(settings.connect_timeout_seconds):
+        async with asyncio.timeout(settings.connect_seconds):
             _, writer = await asyncio.open_connection(url.hostname, port, ssl=tls if secure else None)
     except TimeoutError:
-        raise SinkNotReadyError(f"{where}: no connection within {settings.connect_timeout_seconds:g} s") from None
+        raise SinkNotReadyError(f"{where}: no connection within {settings.connect_seconds:g} s") from None
     except ssl.SSLCertVerificationError as error:
         raise SinkNotReadyError(f"{where}: {certificate_text(error)}") from None
     except ssl.SSLError:

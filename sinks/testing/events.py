@@ -35,7 +35,8 @@ def make_envelope(
         "id": f"event-{number}",
         "source": source,
         "type": type_,
-        "time": "2026-01-31T23:59:57Z",
+        **({} if subject is None else {"subject": subject}),
+        "time": "2026-01-31T23:59:57.000Z",
         "datacontenttype": "application/json",
         "tenantkey": "t-1",
         "appid": "cli_a1",
@@ -45,6 +46,4 @@ def make_envelope(
         **attributes,
         "data": {"number": number} if data is None else data,
     }
-    if subject is not None:
-        document["subject"] = subject
     return Envelope.from_document(document, orjson.dumps(document))

@@ -1,19 +1,24 @@
-"""The conformance suite of sinks, in each format that carries the whole event."""
+"""The conformance suite of sinks, in each format that carries the whole event, and in Feishu's own."""
 
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from router.envelope import Envelope
-from sinks.contract import Sink
+from router.feishu.callback import receive
+from router.feishu.keys import Keyring
+from router.feishu.results import Event
+from sinks.contract import Outcome, Sink
 from sinks.http import SINK
 from sinks.http.settings import HttpSettings
+from sinks.http.sink import HttpSink
 from sinks.testing.suite import (
     RecoveringTarget,
     RecoveryContract,
@@ -31,13 +36,13 @@ POISON = "poison"
 
 class HttpTarget(UnreachableTarget, RecoveringTarget, RejectingTarget):
     sink_type = SINK
-    secrets = ("bearer-secret", "header-secret", "signing-secret-of-24-bytes", "query-secret")
+    secrets: tuple[str, ...] = ("bearer-secret", "header-secret", "signing-secret-of-24-bytes", "query-secret")
 
     def __init__(self, receiver: Receiver, format_: str, held: socket.socket) -> None:
         self._held = held
         self._receiver = receiver
         self._format = format_
-        self._accepted: list[Received] = []
+        self.accepted: list[Received] = []
         receiver.behave = self._answer
 
     def settings(self) -> HttpSettings:
@@ -56,7 +61,7 @@ class HttpTarget(UnreachableTarget, RecoveringTarget, RejectingTarget):
         )
 
     async def arrived(self) -> list[dict[str, Any]]:
-        return [document for received in self._accepted for document in documents(received)]
+        return [document for received in self.accepted for document in documents(received)]
 
     def unreachable(self) -> Sink:
         """At a port that is held but not listened on."""
@@ -73,10 +78,57 @@ class HttpTarget(UnreachableTarget, RecoveringTarget, RejectingTarget):
         return make_envelope(number, data={POISON: True})
 
     async def _answer(self, receiver: Receiver, request: web.BaseRequest, received: Received) -> web.StreamResponse:
-        if POISON.encode() in received.body:
+        if self.poisons(received):
             return web.Response(status=422)
-        self._accepted.append(received)
-        return web.Response(status=204)
+        self.accepted.append(received)
+        return web.Response(status=200)
+
+    def poisons(self, received: Received) -> bool:
+        """Whether it will never take this."""
+        return POISON.encode() in received.body
+
+
+class FeishuTarget(HttpTarget):
+    """Receives as an SDK would. What a push doesn't carry is filled in from what was sent."""
+
+    keyring = Keyring(["key-secret"], ["token-secret"])
+    secrets = (*HttpTarget.secrets, "key-secret", "token-secret")
+
+    def __init__(self, receiver: Receiver, format_: str, held: socket.socket) -> None:
+        super().__init__(receiver, format_, held)
+        self._sent: dict[str, Envelope] = {}
+
+    def settings(self) -> HttpSettings:
+        own = {"encrypt_key": SecretStr("key-secret"), "verification_token": SecretStr("token-secret")}
+        return super().settings().model_copy(update=own)
+
+    def build(self) -> Sink:
+        return RememberingSink(self.settings(), self._sent)
+
+    async def arrived(self) -> list[dict[str, Any]]:
+        return [self._whole(self.read(received)) for received in self.accepted]
+
+    def poisons(self, received: Received) -> bool:
+        return bool(self.read(received)["data"] == {POISON: True})
+
+    def read(self, received: Received) -> dict[str, Any]:
+        result = receive(self.keyring, "app", CIMultiDict(received.headers), received.body, 0)
+        assert isinstance(result, Event), result
+        return result.envelope.document()
+
+    def _whole(self, read: dict[str, Any]) -> dict[str, Any]:
+        sent = self._sent[read["id"]].document()
+        return read | {name: sent[name] for name in ("subject", "partitionkey", "recordedtime")}
+
+
+class RememberingSink(HttpSink):
+    def __init__(self, settings: HttpSettings, sent: dict[str, Envelope]) -> None:
+        super().__init__(settings)
+        self._sent = sent
+
+    async def deliver(self, batch: Sequence[Envelope]) -> Sequence[Outcome]:
+        self._sent.update({envelope.id: envelope for envelope in batch})
+        return await super().deliver(batch)
 
 
 def documents(received: Received) -> list[dict[str, Any]]:
@@ -93,13 +145,14 @@ def documents(received: Received) -> list[dict[str, Any]]:
 
 class HttpContract(SinkContract, UnreachableContract, RecoveryContract, RejectionContract):
     format_ = ""
+    target_type = HttpTarget
 
     @pytest.fixture
     async def target(self) -> AsyncIterator[HttpTarget]:
         async with Receiver() as receiver:
             with socket.socket() as held:
                 held.bind(("127.0.0.1", 0))
-                yield HttpTarget(receiver, self.format_, held)
+                yield self.target_type(receiver, self.format_, held)
 
 
 class TestStructured(HttpContract):
@@ -112,3 +165,8 @@ class TestBinary(HttpContract):
 
 class TestBatch(HttpContract):
     format_ = "batch"
+
+
+class TestFeishu(HttpContract):
+    format_ = "feishu"
+    target_type = FeishuTarget

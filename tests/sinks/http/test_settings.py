@@ -141,11 +141,38 @@ def test_bad_signing_secrets_are_refused_without_repeating_them(secret: str) -> 
         ({"rejected_statuses": "4xx", "retry_statuses": "400-499"}, "400-499"),
         ({"concurrency": 0}, "concurrency"),
         ({"timeout_seconds": "0"}, "timeout_seconds"),
+        ({"encrypt_key": "k"}, "ENCRYPT_KEY: only with FORMAT=feishu"),
+        (
+            {"format": "data", "encrypt_key": "k", "verification_token": "t", "verify_url": "1"},
+            "ENCRYPT_KEY, VERIFICATION_TOKEN, VERIFY_URL: only",
+        ),
+        ({"format": "batch", "empty_answer": "unavailable"}, "EMPTY_ANSWER: only with FORMAT=feishu, and it is batch"),
+        ({"format": "feishu", "empty_answer": "retry"}, "delivered"),
+        ({"format": "feishu", "method": "PUT"}, "POST"),
+        ({"format": "feishu", "headers": "x-lark-signature: s"}, "FORMAT=feishu sets itself"),
+        ({"format": "feishu", "encrypt_key": "one\ntwo"}, "one line"),
+        ({"format": "feishu", "verification_token": "a\x00b"}, "one line"),
     ],
 )
 def test_what_does_not_fit_is_refused(values: dict[str, str], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(**values)
+
+
+def test_format_feishu_has_feishus_limits_and_agent_unless_others_are_given() -> None:
+    plain, feishu = settings(), settings(format="feishu")
+    assert (plain.connect_seconds, plain.seconds, plain.agent) == (5.0, 30.0, "feishu-event-router")
+    assert (feishu.connect_seconds, feishu.seconds, feishu.agent) == (2.0, 3.0, "Go-http-client/1.1")
+    own = settings(format="feishu", connect_timeout_seconds="1s", timeout_seconds="20s", user_agent="a/1")
+    assert (own.connect_seconds, own.seconds, own.agent) == (1.0, 20.0, "a/1")
+
+
+def test_what_goes_with_every_format_goes_with_feishu() -> None:
+    made = settings(format="feishu", signing_secrets=SECRET, bearer_token="t", headers="X-Gate: 1", encrypt_key=" k ")
+    assert made.encrypt_key is not None
+    assert made.encrypt_key.get_secret_value() == "k"
+    assert describe(made) == "POST https://h.example/hook (feishu, encrypted)"
+    assert describe(settings(format="feishu")) == "POST https://h.example/hook (feishu, not encrypted)"
 
 
 def test_nothing_secret_is_shown() -> None:
@@ -159,6 +186,8 @@ def test_nothing_secret_is_shown() -> None:
     for text in (repr(made), str(made), made.model_dump_json(), describe(made)):
         assert SECRET not in text
     assert describe(made) == "POST https://h.example/hook/…?… (structured) through http://proxy.example:3128"
+    feishu = settings(format="feishu", encrypt_key=SECRET, verification_token=SECRET)
+    assert SECRET not in repr(feishu) + describe(feishu)
     basic = settings(basic_username="u", basic_password=SECRET, tls_verify="false")
     assert SECRET not in repr(basic)
     assert describe(basic).endswith("(structured) CERTIFICATE NOT VERIFIED")
