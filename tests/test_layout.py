@@ -76,6 +76,7 @@ MAY_IMPORT = {
         "router.telemetry",
         "sinks.settings",
     ),
+    "router.simulator": ("router.clock", "router.feishu"),
     "sinks": ("router.clock", "router.envelope", "router.feishu"),
 }
 CONCRETE = ("sinks.kafka", "sinks.http", "sinks.file", "sinks.stdout", "sinks.memory", "router.journal.sqlite")
@@ -113,6 +114,8 @@ TESTED_BY = {
     "sinks/contract.py": "tests/contracts/test_sinks.py",
     # against a real broker, as a whole
     **{f"sinks/kafka/{part}.py": KAFKA for part in ("__init__", "channel", "delivery", "errors", "producer")},
+    # what becomes of an event that is damaged on its way is seen at the other end
+    **{f"router/simulator/{part}.py": "tests/simulator/test_long_connection.py" for part in ("connection", "damage")},
     "sinks/file/sync.py": "tests/sinks/file/test_writer.py",
 }
 

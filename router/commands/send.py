@@ -21,6 +21,7 @@ from router.settings import Settings, load
 from router.settings.address import parse_address
 from router.settings.faults import did_you_mean
 from router.settings.model import AppSettings
+from router.simulator.posting import NO_ANSWER, post, session
 
 if TYPE_CHECKING:
     import aiohttp
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 WEBHOOK_PATH = "/webhook/event"
 TIMEOUT_SECONDS = 10.0
 FEW = 20
-NO_ANSWER = "no answer"
 DIFFERENT_KEYS = (
     "401: the router has other keys than this `send`. Give it the router's settings: FER_APP__ENCRYPT_KEY, "
     "FER_APP__VERIFICATION_TOKEN and FER_APP__APP_ID (with --env-file, say), and with several apps the right --app."
@@ -155,7 +155,7 @@ def _documents(types: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
     documents = read if isinstance(read, list) else [read]
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise click.UsageError(f"{file} must hold a JSON object, or a list of them")
-    if not types and not all(_named(document)[0] for document in documents):
+    if not types and not all(samples.named(document)[0] for document in documents):
         raise click.UsageError(
             f"{file} holds no push: it has neither header.event_type nor event.type. "
             "For a bare event, say with --type which it is"
@@ -222,13 +222,13 @@ def _nobody(target: Target, pushed: Pushed) -> str:
 async def _send(
     target: Target, events: Iterator[Mapping[str, Any]], pace: Pace, report: Callable[[Pushed], None]
 ) -> None:
-    async with _session(target) as session:
+    async with session(TIMEOUT_SECONDS, verify=target.verify) as http:
         turns = _turns(pace.rate)
 
         async def deliver(event: Mapping[str, Any]) -> None:
             await asyncio.sleep(max(0.0, next(turns) - time.monotonic()))
             for _ in range(1 + pace.repeat):
-                report(await _push(session, target, event))
+                report(await _push(http, target, event))
 
         async def work() -> None:
             for event in events:  # shared: each worker takes the next one
@@ -246,52 +246,20 @@ def _turns(rate: float) -> Iterator[float]:
     return (start + number / rate if rate else start for number in itertools.count())
 
 
-async def _push(session: "aiohttp.ClientSession", target: Target, event: Mapping[str, Any]) -> Pushed:
+async def _push(http: "aiohttp.ClientSession", target: Target, event: Mapping[str, Any]) -> Pushed:
     body, headers = push.build(dict(event), target.encrypt_key, time.time())
-    type_, id_ = _named(event)
-    return (await _post(session, target.url, body, headers))._replace(type=str(type_ or "-"), id=str(id_ or "-"))
-
-
-def _named(event: Mapping[str, Any]) -> tuple[object, object]:
-    """A push's type and id, of schema 2.0 or 1.0; None or the like for what it hasn't got."""
-    header, inner = event.get("header"), event.get("event")
-    if isinstance(header, dict):
-        return header.get("event_type"), header.get("event_id")
-    return inner.get("type") if isinstance(inner, dict) else None, event.get("uuid")
-
-
-async def _post(session: "aiohttp.ClientSession", url: str, body: bytes, headers: dict[str, str]) -> Pushed:
-    import aiohttp  # noqa: PLC0415 - `--help` need not wait for it
-
-    started = time.monotonic()
-    try:
-        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            answer: bytes = await response.read()
-            status: int | str = response.status
-    except TimeoutError:
-        answer, status = b"", "timeout"
-    except aiohttp.ClientConnectorError as error:
-        answer, status = str(error.os_error).encode(), NO_ANSWER
-    except aiohttp.ClientError as error:
-        answer, status = str(error).encode(), "broken off"
-    return Pushed("", "", status, (time.monotonic() - started) * 1000, answer)
-
-
-def _session(target: Target) -> "aiohttp.ClientSession":
-    import aiohttp  # noqa: PLC0415 - `--help` need not wait for it
-
-    connector = aiohttp.TCPConnector(limit=0, ssl=target.verify)
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
+    type_, id_ = samples.named(event)
+    return Pushed(str(type_ or "-"), str(id_ or "-"), *await post(http, target.url, body, headers))
 
 
 async def _challenge(target: Target) -> bool:
     """Send a challenge and say whether its value came back. Raises click.ClickException when nobody listens."""
     body, headers, value = push.challenge(target.encrypt_key, target.token)
-    async with _session(target) as session:
-        answer = await _post(session, target.url, body, headers)
+    async with session(TIMEOUT_SECONDS, verify=target.verify) as http:
+        answer = Pushed("url_verification", "-", *await post(http, target.url, body, headers))
     if answer.status == NO_ANSWER:
         raise click.ClickException(_nobody(target, answer))
-    _line(answer._replace(type="url_verification", id="-"))
+    _line(answer)
     if answer.status == 401:
         click.echo(DIFFERENT_KEYS, err=True)
     try:

@@ -3,7 +3,7 @@
 import random
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -64,6 +64,22 @@ def fresh(push: dict[str, Any], now: float, token: str, app_id: str = "") -> dic
         if app_id and isinstance(event, dict):
             push["event"] = event | {"app_id": app_id}
     return push
+
+
+def named(push: Mapping[str, Any]) -> tuple[object, object]:
+    """A push's type and id, of schema 2.0 or 1.0; None or the like for what it hasn't got."""
+    header, inner = push.get("header"), push.get("event")
+    if isinstance(header, dict):
+        return header.get("event_type"), header.get("event_id")
+    return inner.get("type") if isinstance(inner, dict) else None, push.get("uuid")
+
+
+def with_token(push: Mapping[str, Any], token: str) -> dict[str, Any]:
+    """The same push with this verification token where its schema has it. Changes nothing in place."""
+    header = push.get("header")
+    if isinstance(header, dict):
+        return {**push, "header": header | {"token": token}}
+    return {**push, "token": token}
 
 
 def _invented(type_: str) -> dict[str, Any]:

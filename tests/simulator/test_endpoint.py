@@ -1,0 +1,132 @@
+"""Discovery and handshake, each code and status."""
+
+import aiohttp
+import orjson
+import pytest
+
+from router.feishu.discovery import PATH, ClientConfig, Endpoint, Refusal, Verdict, read_handshake
+from router.simulator.endpoint import App
+from router.simulator.faults import FAULTS, Moment
+from router.simulator.simulator import APP_ID, APP_SECRET, Behaviour, Simulator
+from tests.doubles.waiting import until
+from tests.simulator.clients import Client, query_of
+
+
+async def test_an_address_with_everything_that_the_sdks_need() -> None:
+    config = ClientConfig(7, 90, 25, 60)
+    async with Simulator(behaviour=Behaviour(config=config)) as feishu, Client(feishu.domain) as client:
+        endpoint = await client.ask()
+        assert isinstance(endpoint, Endpoint)
+        assert endpoint.config == config
+        query = query_of(endpoint)
+        assert next(iter(query)) not in ("device_id", "service_id")
+        assert query["device_id"] == [endpoint.connection_id]
+        assert endpoint.service_id > 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        orjson.dumps({"AppID": APP_ID, "AppSecret": "wrong"}),
+        orjson.dumps({"AppID": "cli_another", "AppSecret": APP_SECRET}),
+        orjson.dumps({"appId": APP_ID, "appSecret": APP_SECRET}),
+        orjson.dumps({"AppID": 1, "AppSecret": None}),
+        b"[]",
+        b"no JSON",
+        b"",
+    ],
+)
+async def test_514_for_all_else(body: bytes) -> None:
+    async with (
+        Simulator() as feishu,
+        aiohttp.ClientSession() as http,
+        http.post(feishu.domain + PATH, data=body) as answer,
+    ):
+        assert answer.status == 200
+        assert orjson.loads(await answer.read()) == {"code": 514, "msg": "invalid app id or secret", "data": {}}
+
+
+async def test_an_app_without_a_secret_has_no_long_connection() -> None:
+    async with Simulator([App("cli_a", "")]) as feishu, Client(feishu.domain, "cli_a", "") as client:
+        refusal = await client.ask()
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "514"
+
+
+async def test_too_large_other_methods_other_paths_and_doubled_slashes() -> None:
+    async with Simulator() as feishu, aiohttp.ClientSession() as http:
+        async with http.post(feishu.domain + PATH, data=b"x" * 100_000) as answer:
+            assert answer.status == 413
+        async with http.get(feishu.domain + PATH) as answer:
+            assert answer.status == 405
+        async with http.get(feishu.domain + "/elsewhere") as answer:
+            assert answer.status == 404
+        for path in ("/" + PATH, "/some/prefix" + PATH):
+            async with http.post(feishu.domain + path, data=b"{}") as answer:
+                assert answer.status == 200
+
+
+@pytest.mark.parametrize("fault", [name for name, (moment, _) in FAULTS.items() if moment is Moment.DISCOVERY])
+async def test_each_refusal_of_discovery_once(fault: str) -> None:
+    async with Simulator() as feishu, Client(feishu.domain) as client:
+        feishu.faults.order(fault)
+        if fault == "no-answer":
+            with pytest.raises(TimeoutError):
+                await client._http.post(feishu.domain + PATH, data=b"{}", timeout=aiohttp.ClientTimeout(total=0.1))
+        elif fault == "no-config":
+            endpoint = await client.ask()
+            assert isinstance(endpoint, Endpoint)
+            assert endpoint.config == ClientConfig()
+        else:
+            refusal = await client.ask()
+            assert isinstance(refusal, Refusal)
+            assert refusal.code.removeprefix("http_") in fault or fault in ("no-json", "no-url")
+        assert isinstance(await client.ask(), Endpoint)
+        assert feishu.faults.struck == {fault: 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code", "verdict"),
+    [
+        ("handshake-403", 403, "handshake_403", Verdict.SOON),
+        ("handshake-500", 500, "handshake_500", Verdict.SOON),
+        ("handshake-503", 503, "handshake_503", Verdict.SOON),
+        ("handshake-forbidden", 403, "403", Verdict.FATAL),
+        ("handshake-auth", 403, "handshake_514", Verdict.SOON),
+        ("handshake-too-many", 403, "1000040350", Verdict.SLOWLY),
+    ],
+)
+async def test_each_refusal_of_the_handshake_once(fault: str, status: int, code: str, verdict: Verdict) -> None:
+    async with Simulator() as feishu, Client(feishu.domain) as client:
+        feishu.faults.order(fault)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.connect()
+        assert refused.value.status == status
+        assert refused.value.headers is not None
+        refusal = read_handshake(refused.value.status, refused.value.headers)
+        assert (refusal.code, refusal.verdict) == (code, verdict)
+        await client.connect()
+
+
+async def test_an_address_is_good_once() -> None:
+    async with Simulator() as feishu, Client(feishu.domain) as client:
+        endpoint = await client.ask()
+        assert isinstance(endpoint, Endpoint)
+        await client.enter(endpoint)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client._http.ws_connect(endpoint.url)
+        assert refused.value.status == 403
+
+
+async def test_no_more_connections_than_an_app_may_have() -> None:
+    async with (
+        Simulator(behaviour=Behaviour(max_connections=1)) as feishu,
+        Client(feishu.domain) as first,
+        Client(feishu.domain) as second,
+    ):
+        await first.connect()
+        await until(lambda: feishu.connections() == 1)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await second.connect()
+        assert refused.value.headers is not None
+        assert read_handshake(403, refused.value.headers).code == "1000040350"
