@@ -25,6 +25,7 @@ from tests.broker import jvm, wire
 from tests.broker.certificates import Certificates, issue
 from tests.broker.jvm import BrokerError
 from tests.broker.properties import PLAIN, SCRAM, SECURE, Node, render
+from tests.doubles.making import made_once
 from tests.doubles.ports import free_ports
 
 __all__ = ["BrokerError", "Cluster", "launch", "prepare"]
@@ -157,7 +158,7 @@ def launch(nodes: int = 1, *, secure: bool = False, port: int | None = None, sma
     secure: with listeners for SASL and TLS and an authorizer. port: of the first plain listener. small: little memory
     and a quick start rather than speed.
     """
-    archive = jvm.made_once(jvm.archive_path(), _make_archive)
+    archive = made_once(jvm.archive_path(), _make_archive)
     sharing = (f"-XX:SharedArchiveFile={archive}", "-Xshare:auto")
     flags = (*sharing, *(jvm.SMALL if small else ("-Xms512m", "-Xmx1g")))
     return _launch(nodes, flags, secure=secure, port=port)

@@ -1,15 +1,13 @@
 """Everything a broker's JVM needs, made once and cached under `build/kafka`: jars, formatted storage, class archive."""
 
-import contextlib
-import fcntl
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from tests.doubles.making import key_of, made_once
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "kafka"
@@ -59,7 +57,7 @@ def _jars() -> Path:
     given = os.environ.get("KAFKA_TEST_LIB")
     if given:
         return Path(given).resolve()
-    folder = CACHE / f"lib-{_key(POM.read_text())}"
+    folder = CACHE / f"lib-{key_of(POM.read_text())}"
     return made_once(folder, _fetch)
 
 
@@ -82,7 +80,7 @@ def _fetch(folder: Path) -> None:
 
 def formatted(properties: str, scram: tuple[str, ...]) -> Path:
     """A formatted storage folder to copy for each node, with those SCRAM users in it (StorageTool's notation)."""
-    folder = CACHE / f"storage-{_key(classpath(), _version(str(java())), *scram)}"
+    folder = CACHE / f"storage-{key_of(classpath(), _version(str(java())), *scram)}"
     return made_once(folder, lambda target: _format(target, properties, scram))
 
 
@@ -106,29 +104,4 @@ def _format(target: Path, properties: str, scram: tuple[str, ...]) -> None:
 
 def archive_path() -> Path:
     """Where the class archive of this Java and these jars is, or will be."""
-    return CACHE / f"classes-{_key(classpath(), _version(str(java())))}.jsa"
-
-
-def made_once(path: Path, make: Callable[[Path], None]) -> Path:
-    """The path, made by `make` if it isn't there: under a lock, whole or not at all."""
-    if path.exists():
-        return path
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with _locked(CACHE / f".{path.name}.lock"):
-        if not path.exists():
-            with tempfile.TemporaryDirectory(dir=CACHE, prefix=".making-") as workshop:
-                made = Path(workshop) / path.name
-                make(made)
-                made.rename(path)
-    return path
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+    return CACHE / f"classes-{key_of(classpath(), _version(str(java())))}.jsa"
