@@ -20,7 +20,7 @@ setup: ## make .venv from locked, hashed dependencies (PYTHON=… names the inte
 run: setup ## serve; settings come from the environment or ARGS="--env-file my.env"
 	@exec $(BIN)/feishu-event-router run $(ARGS)
 
-setup-test: setup ## install what the tests need besides: Java, Maven, strace, buildah, debootstrap, Kafka's jars
+setup-test: setup ## install what the tests need besides: Java, Maven, Go, Node.js, strace, buildah, debootstrap, Kafka's jars, Feishu's SDKs
 	@sh scripts/setup-test.sh
 
 lint: setup ## formatting and lint

@@ -13,3 +13,5 @@ uv --group dev pyproject.toml -o requirements.lock "$@"
 # The image's: the same versions, without the tools of development; and what builds its wheel.
 uv --constraint requirements.lock pyproject.toml -o deploy/requirements.lock
 echo hatchling | uv --constraint requirements.lock - -o deploy/requirements-build.lock
+# The example's that uses Feishu's SDK.
+uv examples/sdk/python/requirements.in -o examples/sdk/python/requirements.lock "$@"
