@@ -163,7 +163,7 @@ class Router:
             return Condition(unready="draining")
         if not self._webhook.listening:
             return Condition(unready="not listening yet")
-        return Condition(unready="the journal is full" if self._journal.full else None)
+        return Condition(unready=self._journal.full)
 
     def _facts(self, listening: Listening) -> dict[str, Any]:
         sinks = {

@@ -58,11 +58,11 @@ MAY_IMPORT = {
     "router.rotation": (
         "router.admin.server",
         "router.clock",
-        "router.commands.connect",
         "router.ingress.tls",
         "router.ingress.webhook",
         "router.settings",
         "router.telemetry",
+        "sinks.probe",
         "sinks.settings",
     ),
     "router.lifecycle": ("router.clock", "router.settings", "router.telemetry"),

@@ -9,7 +9,7 @@ class Condition(NamedTuple):
     dead: str | None = None
     """It must be started afresh: the journal failed."""
     unready: str | None = None
-    """It can't take pushes now: not listening yet, draining, journal full. Never because of a sink."""
+    """It can't take pushes now: not listening yet, draining, journal or disk full. Never because of a sink."""
 
 
 class Health(Protocol):

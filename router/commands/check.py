@@ -8,8 +8,9 @@ import orjson
 from tabulate import tabulate
 
 from router.commands import env_file_option, environ_of
-from router.commands.overview import Overview, Probe, overview
+from router.commands.overview import Overview, overview
 from router.settings import Fault, Settings, SettingsError, load
+from sinks.probe import Probe, probe_all
 
 
 @click.command()
@@ -71,7 +72,6 @@ def _check_certificate(settings: Settings) -> None:
 
 def _connect(settings: Settings, seconds: float) -> tuple[Sequence[Probe], Sequence[str]]:
     """Each sink's answer; and what libraries said meanwhile, each thing once."""
-    from router.commands.connect import probe_all  # noqa: PLC0415 - only --connect needs it
     from router.telemetry.libraries import VALUE, Remark, heard  # noqa: PLC0415
 
     remarks: dict[str, None] = {}

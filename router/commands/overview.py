@@ -50,15 +50,6 @@ class Route(NamedTuple):
     sinks: Sequence[str]
 
 
-class Probe(NamedTuple):
-    """Whether a sink answered, and if not why, without secrets."""
-
-    sink: str
-    ok: bool
-    detail: str
-    milliseconds: float
-
-
 class Overview(NamedTuple):
     """All of it; nothing in it is secret."""
 

@@ -45,6 +45,8 @@ from router.telemetry import Telemetry, facts
 
 TICK_SECONDS = 1.0
 TRIMMED_EVERY_SECONDS = 10.0
+FEW_BYTES = 128 << 10
+"""With less room than this for events it counts as full, though a small one may still fit."""
 DEAD_LETTERS = "dead letters"
 """Named as the holder of a full journal's space when they take more of it than events do; no sink's name has a blank."""
 
@@ -224,9 +226,11 @@ class SqliteJournal:
         return Meta(self.head, last.events, last.bytes, self._limits.max_bytes, last.oldest_ms, self._holder(), dead)
 
     @property
-    def full(self) -> bool:
-        """Whether appends are refused for lack of space now."""
-        return self._room(self._last) <= 0
+    def full(self) -> str | None:
+        """What lacks space, so that appends are refused now; for everybody to see, so no names."""
+        if self._room(self._last) >= FEW_BYTES:
+            return None
+        return "the disk is full" if self._last.disk_full else "the journal has reached its size limit"
 
     @property
     def head(self) -> int:

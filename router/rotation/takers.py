@@ -11,6 +11,7 @@ from router.rotation.parts import ADMIN, TLS
 from router.rotation.rotation import KeptError, Taker
 from router.settings.model import AdminSettings, AppSettings, Settings, TlsSettings
 from router.settings.names import app_prefix, sink_prefix
+from sinks.probe import probe
 from sinks.settings import SinkSettings
 
 OPEN_SECONDS = 15.0
@@ -47,8 +48,6 @@ async def _token(admin: AdminServer, settings: AdminSettings) -> None:
 
 async def _sink(replace: Replace, name: str, settings: SinkSettings) -> None:
     """Only what opens is given to the lane: with a wrong password or half a pair of certificate and key the old goes on."""
-    from router.commands.connect import probe  # noqa: PLC0415 - only when a sink's credentials change
-
     tried = await probe(name, settings, OPEN_SECONDS)
     if not tried.ok:
         raise KeptError(f"the sink {name} can't be opened with it: {tried.detail}")

@@ -152,7 +152,8 @@ async def test_a_full_disk_refuses_pushes_while_the_sink_goes_on(tmp_path: Path,
             at.router.kill()
             at.router.launch()  # it starts on a full disk, too, but isn't ready there
             await at.drained()
-            assert at.router.get("/readyz")[0] == 503
+            status, page = at.router.get("/readyz")
+            assert (status, "the disk is full" in page) == (503, True)
             assert len(at.receiver.requests) == before, "what was settled on the full disk is delivered again"
             at.feishu.pushing.set()
             await at.refused(5)

@@ -49,7 +49,9 @@ async def test_at_the_size_limit_pushes_are_refused_and_the_holder_named(tmp_pat
     async with opened(tmp_path, log=telemetry(log)) as journal:
         await journal.register("bus")
         await journal.register("iam")
+        assert journal.full is None
         stored = await fill(journal)
+        assert journal.full == "the journal has reached its size limit"
         await journal.settle("bus", Settlement(journal.head))
         with pytest.raises(JournalFullError, match="'iam' holds the space") as caught:
             await journal.append(big(stored))
@@ -140,6 +142,7 @@ async def test_a_full_disk_refuses_pushes_and_the_journal_lives_on(small_disk: P
         assert journal.failed is None
         with pytest.raises(JournalFullError, match="disk"):
             await journal.append(big(stored))
+        assert journal.full == "the disk is full"
         assert await read_on(journal) == stored == journal.head
 
 

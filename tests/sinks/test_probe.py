@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from router.commands.connect import probe_all
 from router.settings import load
+from sinks.probe import probe_all
 from tests.doubles.plugin import install
 
 SOURCE = """

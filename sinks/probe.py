@@ -3,11 +3,20 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from router.commands.overview import Probe
 from sinks import registry
 from sinks.contract import Sink, SinkNotReadyError
 from sinks.settings import SinkSettings
+
+
+class Probe(NamedTuple):
+    """Whether a sink answered, and if not why, without secrets."""
+
+    sink: str
+    ok: bool
+    detail: str
+    milliseconds: float
 
 
 async def probe_all(sinks: Mapping[str, SinkSettings], seconds: float) -> Sequence[Probe]:
