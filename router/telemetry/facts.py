@@ -12,7 +12,8 @@ class Fact:
 
     name: the log line's event; level: None for no line; counter: metric name without `fer_` and `_total`, None for none;
     labels: fields that become the metric's labels (bounded values only; all other fields are for the log line);
-    every_seconds: at most one log line in that time for the same label values, the rest is counted in `suppressed`.
+    every_seconds: at most `burst` log lines in that time for the same label values; how many were left out stands in the
+    next one, as `suppressed`. At level debug nothing is left out.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Fact:
     counter: str | None = None
     labels: tuple[str, ...] = ()
     every_seconds: float = 0.0
+    burst: int = 1
 
 
 # Ingress
@@ -33,6 +35,8 @@ QUARANTINED = Fact(
     "error",
     "quarantined",
     ("app", "reason"),
+    every_seconds=10,
+    burst=10,
 )
 FEW_DESCRIPTORS = Fact(
     "few_descriptors", "The limit of open files (ulimit -n) allows fewer connections than MAX_CONNECTIONS.", "warning"
@@ -83,7 +87,15 @@ LANE_GAP = Fact(
 DELIVERED = Fact("event_delivered", "Events delivered.", "debug", "delivered", ("sink",))
 UNWANTED = Fact("event_unwanted", "Events that a sink's EVENTS leaves out.", None, "unwanted", ("sink",))
 UNROUTED = Fact("event_unrouted", "Events that no sink wants.", "debug", "unrouted", ("type",))
-RETRIED = Fact("event_retried", "Deliveries that failed and are tried again.", "warning", "retried", ("sink", "reason"))
+RETRIED = Fact(
+    "event_retried",
+    "Deliveries that failed and are tried again.",
+    "warning",
+    "retried",
+    ("sink", "reason"),
+    every_seconds=10,
+    burst=10,
+)
 UNAVAILABLE = Fact(
     "sink_unavailable",
     "Deliveries held because the sink, or a scope of it, is unavailable.",
@@ -92,7 +104,9 @@ UNAVAILABLE = Fact(
     ("sink", "reason"),
     every_seconds=10,
 )
-DEAD = Fact("event_dead", "Events that became dead letters.", "error", "dead", ("sink", "reason"))
+DEAD = Fact(
+    "event_dead", "Events that became dead letters.", "error", "dead", ("sink", "reason"), every_seconds=10, burst=10
+)
 DEAD_UNCOPIED = Fact(
     "dead_letter_uncopied",
     "Dead letters whose copy to the sink for them found no room.",

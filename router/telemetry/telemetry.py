@@ -32,6 +32,7 @@ class Telemetry:
         self._tallies = Tallies()
         self._counted: dict[tuple[Fact, tuple[str, ...]], Tally] = {}
         self._quiet: dict[tuple[Fact, tuple[str, ...]], tuple[float, int]] = {}
+        """By fact and label values: when its time began, and how often it was to be written since."""
         self._levels = {name: logger.is_enabled_for(number) for name, number in LEVELS.items()}
         self.durable = Durations("fer_durable_seconds", "First byte of a push to durable.", BUCKETS)
         self.registry.register(self._tallies)
@@ -65,15 +66,17 @@ class Telemetry:
         return generate_latest(self.registry)
 
     def _line(self, fact: Fact, values: tuple[str, ...], fields: dict[str, Any]) -> None:
-        if fact.every_seconds:
+        if fact.every_seconds and not self._levels["debug"]:
             now = self._clock.monotonic()
-            since, suppressed = self._quiet.get((fact, values), (float("-inf"), 0))
+            since, asked = self._quiet.get((fact, values), (float("-inf"), 0))
             if now - since < fact.every_seconds:
-                self._quiet[fact, values] = (since, suppressed + 1)
-                return
-            self._quiet[fact, values] = (now, 0)
-            if suppressed:
-                fields["suppressed"] = suppressed
+                self._quiet[fact, values] = (since, asked + 1)
+                if asked >= fact.burst:
+                    return
+            else:
+                self._quiet[fact, values] = (now, 1)
+                if asked > fact.burst:
+                    fields["suppressed"] = asked - fact.burst
         write: Callable[..., Any] = getattr(self.log, fact.level or "info")
         write(fact.name, **fields)
 

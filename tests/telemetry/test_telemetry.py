@@ -9,6 +9,7 @@ from router.telemetry.logs import make_logger
 from tests.doubles.stepped import SteppedClock
 
 NOISY = Fact("noisy", "Noise.", "warning", "noise", ("reason",), every_seconds=10)
+BURSTS = Fact("bursts", "Some at once.", "error", "bursts", ("sink",), every_seconds=10, burst=3)
 PLAIN = Fact("plain", "Plain.", "debug", "plains")
 UNCOUNTED = Fact("uncounted", "No metric.", "info")
 SILENT = Fact("silent", "No line.", None, "silents", ("app",))
@@ -66,6 +67,27 @@ def test_a_flood_is_written_once_in_a_while_with_the_number_left_out() -> None:
         ("a", None),
     ]
     assert seen.count("noise", reason="a") == 8
+
+
+def test_of_a_flood_the_first_ones_are_written() -> None:
+    seen = Seen()
+    for number in range(8):
+        seen.telemetry.emit(BURSTS, sink="a", number=number)
+    seen.clock.now += 10.1
+    for number in range(8, 10):
+        seen.telemetry.emit(BURSTS, sink="a", number=number)
+    seen.clock.now += 10.1
+    seen.telemetry.emit(BURSTS, sink="a", number=10)
+    written = [(line["number"], line.get("suppressed")) for line in seen.lines]
+    assert written == [(0, None), (1, None), (2, None), (8, 5), (9, None), (10, None)]
+    assert seen.count("bursts", sink="a") == 11
+
+
+def test_at_level_debug_nothing_is_left_out() -> None:
+    seen = Seen("debug")
+    for _ in range(5):
+        seen.telemetry.emit(NOISY, reason="a")
+    assert len(seen.lines) == 5
 
 
 def test_a_label_left_out_is_a_mistake_that_shows() -> None:

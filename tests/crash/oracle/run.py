@@ -132,7 +132,9 @@ class _Run:
             "AIOKAFKA_NO_EXTENSIONS": "1" if self.plan.has("clock") else "",  # what is compiled has a clock of its own
             "FER_APP__ENCRYPT_KEY": KEY,
             "FER_APP__VERIFICATION_TOKEN": TOKEN,
-            "FER_LOG__LEVEL": self.plan.log_level,
+            "FER_LOG__LEVEL": "debug"
+            if self.plan.has("letters")
+            else self.plan.log_level,  # each that dies is told there
             "FER_DRAIN__LANES_SECONDS": "2",
             "FER_SINKS": ",".join(sink.name for sink in self.plan.sinks),
         }
