@@ -30,6 +30,12 @@ class KafkaSettings(SinkSettings):
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
         default="zstd", description="Of each batch; zstd costs the router hardly anything."
     )
+    concurrency: int = Field(
+        default=4,
+        ge=2,
+        le=32,
+        description="Deliveries (up to 2,000 events or 4 MiB) under way at once; one that waits for a topic takes a place.",
+    )
     max_batch_bytes: ByteSize = Field(
         default=512 << 10,
         ge=1 << 10,

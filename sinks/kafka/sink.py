@@ -25,10 +25,10 @@ class KafkaSink:
 
     max_events = 2000
     max_bytes = 4 << 20
-    concurrency = 4
     keeps_order = True
 
     def __init__(self, settings: KafkaSettings):
+        self.concurrency = settings.concurrency
         self._settings = settings
         self._delivery: Delivery | None = None
         self.scope = topic_of(settings.topic)

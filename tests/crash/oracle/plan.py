@@ -125,6 +125,7 @@ def _kafka(rng: random.Random) -> SinkPlan:
         "MAX_BATCH_BYTES": rng.choice(["16KiB", "512KiB"]),
         "REQUEST_TIMEOUT_SECONDS": rng.choice(["1", "3"]),
         "DELIVER_TIMEOUT_SECONDS": rng.choice(["3", "5"]),
+        "CONCURRENCY": rng.choice(["2", "4", "16"]),
     }
     format_ = rng.choice(["structured", "binary"])
     return SinkPlan("bus", "kafka", rng.choice(GLOBS), _ordering(rng), format_, tuple(settings.items()))

@@ -34,6 +34,7 @@ def test_the_protocol_follows_from_what_is_set(given: dict[str, str], protocol: 
     ("given", "words"),
     [
         ({"bootstrap_servers": ""}, "at least 1 item"),
+        ({"concurrency": 1}, "greater than or equal to 2"),
         ({"bootstrap_servers": "kafka"}, "expected host:port, comma-separated, not 'kafka'"),
         ({"bootstrap_servers": "kafka:99999"}, "expected host:port"),
         ({"bootstrap_servers": "http://kafka:9092"}, "expected host:port"),
@@ -67,3 +68,8 @@ def test_the_password_shows_nowhere() -> None:
     settings = make(**PLAIN_LOGIN)
     assert "hush" not in repr(settings) + repr(SINK.build("bus", settings)) + SINK.describe(settings)
     assert SINK.describe(settings) == "Kafka k1:9092,[::1]:9092 (SASL_PLAINTEXT), topics feishu.{event_type}"
+
+
+@pytest.mark.parametrize(("given", "at_once"), [({}, 4), ({"concurrency": "9"}, 9)])
+def test_how_many_deliveries_run_at_once(given: dict[str, str], at_once: int) -> None:
+    assert SINK.build("bus", make(**given)).concurrency == at_once
