@@ -151,7 +151,7 @@ class Lane:
         """Open the sink, then deliver until cancelled or done. Raises JournalError when the journal fails."""
         watcher = asyncio.create_task(self._watch(), name=f"lane {self.name}: watch")
         watcher.add_done_callback(self._landed)
-        self.outlet.join(self._wake.set)
+        self.outlet.join(self._wake.set, self._outage.hurry)
         try:
             await self._open()
             while not self.done:
@@ -161,7 +161,7 @@ class Lane:
                     self._quiet.set()
                 await self._sleep()
         finally:
-            self.outlet.leave(self._wake.set)
+            self.outlet.leave(self._wake.set, self._outage.hurry)
             self._state("stopped")
             self._quiet.set()
             running = [watcher, *self._running]

@@ -32,13 +32,22 @@ class Outage:
         self._clock, self._jitter = parts.clock, parts.jitter
         self._suspects: set[Entry] = set()
         self._fresh = 0
+        self._hurried = False
 
     def wait(self, probes: int, after: float = 0.0) -> float:
         """After so many failed probes: the seconds until the next one, `after` at least."""
         self.probes = probes
-        pause = delay(probes, 0.5, PROBE_MAX_SECONDS, random=lambda: 0.5 + self._jitter() / 2)
-        self._until = self._clock.monotonic() + max(pause, after)
-        return max(pause, after)
+        pause = max(after, delay(probes, 0.5, PROBE_MAX_SECONDS, random=lambda: 0.5 + self._jitter() / 2))
+        if self._hurried:  # since the one that failed began
+            self.probes, pause, self._hurried = 0, 0.0, False
+        self._until = self._clock.monotonic() + pause
+        return pause
+
+    def hurry(self) -> None:
+        """The next probe is due now, and the one after it soon."""
+        self._hurried = True
+        self.probes = 0
+        self._until = self._clock.monotonic()
 
     def prolong(self, after: float) -> None:
         """Whoever ended late asked for that many seconds from now."""
@@ -58,6 +67,7 @@ class Outage:
 
     async def probe(self, probe: Probe) -> Unavailable | None:
         """Try the sink; why it is still unavailable, or None."""
+        self._hurried = False
         await self._read_for_probe()
         first = await self._first()
         why = await probe(first) if first is not None else None

@@ -36,23 +36,32 @@ class Outlet:
         self._live_waits = False
         self._next: Sink | None = None
         self._wakes: list[Callable[[], None]] = []
+        self._hurries: list[Callable[[], None]] = []
         self._telemetry = parts.telemetry
         self._timeout = parts.dispatch.deliver_timeout_seconds
 
     # Turns
 
-    def join(self, wake: Callable[[], None]) -> None:
-        """Have a lane woken when something changes here."""
+    def join(self, wake: Callable[[], None], hurry: Callable[[], None]) -> None:
+        """Have a lane woken when something changes here, and hurried when its next probe needn't wait any longer."""
         self._wakes.append(wake)
+        self._hurries.append(hurry)
 
-    def leave(self, wake: Callable[[], None]) -> None:
+    def leave(self, wake: Callable[[], None], hurry: Callable[[], None]) -> None:
         """The lane ended."""
         self._wakes.remove(wake)
+        self._hurries.remove(hurry)
 
     def wake(self) -> None:
         """Something changed: every lane looks what it can do."""
         for wake in self._wakes:
             wake()
+
+    def hurry(self) -> None:
+        """The sink says that it takes more than before, or is there again: it is tried now, not when its probe is due."""
+        for hurry in self._hurries:
+            hurry()
+        self.wake()
 
     def free(self, *, replay: bool) -> bool:
         """Whether one more delivery may begin. Replays have half of the turns, one at least, and none while the live lane

@@ -14,6 +14,8 @@ from router.journal.contract import Record
 from router.telemetry import facts
 
 READ_EVENTS = 1000
+LIVE_WINDOW = 256
+"""At least; four times what the sink takes at once, where that is more."""
 REPLAY_WINDOW = 256
 """A replay is slow on purpose: what it reads ahead is written down as settled or not, again and again."""
 
@@ -24,7 +26,6 @@ class Source:
     def __init__(
         self, outlet: Outlet, errand: Errand | None, queue: Queue, ledger: Ledger, parking: Parking, parts: Parts
     ) -> None:
-        sink = outlet.sink
         self._outlet = outlet
         self._errand = errand
         self._queue = queue
@@ -32,8 +33,7 @@ class Source:
         self._parking = parking
         self._journal = parts.journal
         self._bytes = parts.dispatch.window_bytes
-        most = max(256, 4 * sink.max_events * sink.concurrency) if errand is None else REPLAY_WINDOW
-        self._events = min(parts.dispatch.window_events, most)
+        self._events = parts.dispatch.window_events
         self._unwanted = parts.telemetry.tally(facts.UNWANTED, sink=outlet.name)
 
     @property
@@ -81,7 +81,9 @@ class Source:
     def _room(self) -> int:
         if self._parking.full or self._queue.bytes >= self._bytes:
             return 0
-        return self._events - len(self._ledger.window)
+        sink = self._outlet.sink
+        most = max(LIVE_WINDOW, 4 * sink.max_events * sink.concurrency) if self._errand is None else REPLAY_WINDOW
+        return min(self._events, most) - len(self._ledger.window)
 
     def _before_last(self, records: Sequence[Record], last: int) -> Sequence[Record]:
         if records and records[-1].position <= last:

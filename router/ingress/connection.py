@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_closing", "_ended", "_feed", "_held", "_host", "_inner", "_stuck", "_tls", "_whole",
+        "_closing", "_ended", "_feed", "_held", "_host", "_inner", "_stuck", "_tls", "_upgraded", "_whole",
         "begun", "body", "busy", "deadline", "pending", "since", "transport", "unfinished",
     )  # fmt: skip
 
@@ -63,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._inner: web.RequestHandler | None = None
         self._feed: Callable[[bytes], None] = _discard
         self._tls = False
+        self._upgraded = False
         self._whole = host.ordinary is not None
         self._held = b""
         self._closing: float | None = None
@@ -94,6 +95,12 @@ class Connection(asyncio.Protocol):
     def arrived(self) -> None:
         """The request is here, whole. Its pieces were no beginning of another one."""
         self.body = self.begun = None
+        self._release()
+
+    def upgrade(self) -> None:
+        """From now on it speaks something else than HTTP: its bytes are no requests, and who speaks it ends it when idle."""
+        self._upgraded = True
+        self.begun = None
         self._release()
 
     def _release(self) -> None:
@@ -144,7 +151,7 @@ class Connection(asyncio.Protocol):
         if self._stuck is not None and now - self._stuck >= self._host.read_timeout:
             self._host.cut("answer_not_read", "closed")
             self.transport.abort()
-        elif self.busy:
+        elif self.busy and not self._upgraded:
             if now >= self.deadline:
                 self._expire()
         elif self.transport.is_closing():
@@ -190,6 +197,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        if self._upgraded:
+            self._feed(data)
+            return
         if self._whole:
             if self.busy:
                 self._held += data
@@ -207,7 +217,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The peer ended its side: keep ours open while a whole request waits for its answer."""
-        if self._tls or self.body is not None or not (self.busy or self.begun is not None):
+        if self._tls or self._upgraded or self.body is not None or not (self.busy or self.begun is not None):
             return False
         self._ended = self._host.now()
         return True

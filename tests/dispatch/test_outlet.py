@@ -18,6 +18,7 @@ from tests.doubles.events import envelope
 from tests.doubles.journal import MemoryJournal
 from tests.doubles.scripted import ScriptedSink
 from tests.doubles.virtual import run_virtual
+from tests.doubles.waiting import until
 
 
 def fill(journal: MemoryJournal, numbers: range, subjects: int = 5) -> list[str]:
@@ -308,5 +309,80 @@ def test_what_a_plug_in_says_in_its_errors_stays_there() -> None:
             assert row.detail.startswith("ValueError at ")
             assert "hunter2" not in log.getvalue() + repr(row)
             assert "test_outlet.py" in log.getvalue()
+
+    run_virtual(main())
+
+
+def test_a_sink_that_says_it_is_there_again_is_tried_at_once() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink(lambda _: Unavailable("nobody"))
+        lane = make_lane(sink, journal)
+        async with running(lane):
+            fill(journal, range(10))
+            await asyncio.sleep(3600)
+            tried = len(sink.attempted)
+            lane.outlet.hurry()  # too early: it is not there yet
+            await asyncio.sleep(1.5)
+            assert tried + 4 <= len(sink.attempted) <= tried + 6  # now, and soon again: the pauses begin anew
+            await asyncio.sleep(3600)
+            sink.answer = lambda _: DELIVERED
+            lane.outlet.hurry()
+            await asyncio.sleep(0.1)
+            assert len(sink.delivered) == 10
+            assert lane.state == "running"
+
+    run_virtual(main())
+
+
+def test_a_sink_that_comes_back_while_a_probe_fails_is_tried_again_at_once() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink(lambda _: Unavailable("nobody"), seconds=lambda: 0.05)
+        lane = make_lane(sink, journal)
+
+        def back(_: Envelope) -> Outcome:
+            sink.answer = lambda _: DELIVERED
+            lane.outlet.hurry()
+            return Unavailable("nobody")  # what this one saw is over already
+
+        async with running(lane):
+            fill(journal, range(10), subjects=1)
+            await asyncio.sleep(3600)
+            sink.answer = back
+            tried = len(sink.attempted)
+            await until(lambda: len(sink.attempted) > tried, patience=60)
+            await asyncio.sleep(0.3)
+            assert len(sink.delivered) == 10
+
+    run_virtual(main())
+
+
+def test_a_sink_that_can_be_opened_again_says_so() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink()
+        sink.refuse_open = 100
+        lane = make_lane(sink, journal)
+        async with running(lane):
+            await asyncio.sleep(600)
+            assert lane.reading().state == "unavailable"
+            sink.refuse_open = 0
+            lane.outlet.hurry()
+            await asyncio.sleep(0.1)
+            assert lane.reading().state == "running"
+
+    run_virtual(main())
+
+
+def test_a_sink_that_grows_is_given_more_at_once() -> None:
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink(max_events=1, keeps_order=False, seconds=lambda: 10.0)
+        lane = make_lane(sink, journal)
+        async with running(lane):
+            fill(journal, range(400), subjects=400)
+            await asyncio.sleep(1)
+            assert sink.running == 1
+            sink.concurrency = 300
+            lane.outlet.hurry()
+            await asyncio.sleep(1)
+            assert sink.running == 300  # the window has grown with it
 
     run_virtual(main())
