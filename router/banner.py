@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from router.settings import Settings
+from router.settings.apps import LONG_CONNECTION
 from sinks import registry
 
 
@@ -20,8 +21,13 @@ def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> 
     yield click.style("Feishu Event Router is running.", bold=True)
     scheme = "https" if settings.tls.cert_file else "http"
     for address in webhook:
-        for app in settings.apps:
-            yield f"  webhook  {scheme}://{address}/webhook/event{'/' + app if app else ''}"
+        for name, app in settings.apps.items():
+            if app.has_webhook:
+                yield f"  webhook  {scheme}://{address}/webhook/event{'/' + name if name else ''}"
+    for name, app in settings.apps.items():
+        if app.mode == LONG_CONNECTION:
+            count = "a connection" if app.connections == 1 else f"{app.connections} connections"
+            yield f"  app      {name or app.app_id}: {count} to {app.domain}"
     for address in admin:
         yield f"  admin    http://{address}/  (health, metrics, API)"
     yield f"  journal  {settings.journal_file}"
@@ -31,12 +37,13 @@ def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> 
     if not settings.sinks:
         yield "  sink     none: events are only stored"
     yield from _keys(settings)
-    yield "Try it, in a second terminal: " + click.style(".venv/bin/feishu-event-router send", bold=True)
+    if any(app.has_webhook for app in settings.apps.values()):
+        yield "Try it, in a second terminal: " + click.style(".venv/bin/feishu-event-router send", bold=True)
     yield "Ctrl-C ends it."
 
 
 def _keys(settings: Settings) -> Iterator[str]:
-    bare = [app for app, keys in settings.apps.items() if not (keys.encrypt_key or keys.verification_token)]
+    bare = [name for name, app in settings.apps.items() if app.open_to_all]
     if bare:
         whose = " for " + ", ".join(bare) if any(bare) else ""
         yield f"It has no keys{whose}, so anyone on this machine may push, and it listens on loopback only."

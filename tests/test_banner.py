@@ -48,6 +48,16 @@ def test_apps_sinks_and_filters_are_named_and_no_secret(capsys: pytest.CaptureFi
     assert SECRET not in text
 
 
+def test_long_connections_are_named_instead_of_a_path(capsys: pytest.CaptureFixture[str]) -> None:
+    long = {"FER_APP__MODE": "long_connection", "FER_APP__APP_ID": "cli_1", "FER_APP__APP_SECRET": SECRET}
+    text = said(capsys, long)
+    assert "app      cli_1: 2 connections to https://open.feishu.cn\n" in text
+    assert "/webhook/event" not in text
+    assert "feishu-event-router send" not in text, "there is no path to push to"
+    assert "no keys" not in text
+    assert SECRET not in text
+
+
 def test_no_sinks_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     banner(Settings(), ["127.0.0.1:8080"], [])
     assert "only stored" in capsys.readouterr().out

@@ -104,8 +104,8 @@ def _text(shown: Overview, probes: Sequence[Probe]) -> str:
         tabulate(shown.place, tablefmt="plain"),
         _table(
             "Apps",
-            ["app", "webhook", "encrypt key", "verification token", "app id"],
-            [(app.name or "-", *app[1:]) for app in shown.apps],
+            ["app", "webhook", "long connections", "encrypt key", "verification token", "app id"],
+            [(app.name or "-", app.path or "-", app.long_connection or "-", *app[3:]) for app in shown.apps],
         ),
         _table("Sinks", ["sink", "type", "to", "events", "order", "retry"], shown.sinks),
         _table("Routes", ["event type", "sinks"], [(r.type, ", ".join(r.sinks) or "NO SINK") for r in shown.routes]),

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from router.dispatch.routes import Routes, letters_of
 from router.feishu.catalogue import types
 from router.settings.address import parse_address
+from router.settings.apps import LONG_CONNECTION
 from router.settings.describe import Row, describe, keys_of
-from router.settings.model import Settings
+from router.settings.model import AppSettings, Settings
 from sinks import registry
 from sinks.settings import SinkSettings
 
@@ -23,10 +24,11 @@ WEBHOOK_PATH = "/webhook/event"
 
 
 class AppRow(NamedTuple):
-    """One app; keys and tokens in words."""
+    """One app; keys and tokens in words. path, long_connection: the roads that its events come by, "" for one they don't."""
 
     name: str
     path: str
+    long_connection: str
     encrypt_key: str
     verification_token: str
     app_id: str
@@ -66,9 +68,7 @@ def overview(settings: Settings) -> Overview:
     routes = routes_of(settings)
     return Overview(
         place=list(_place(settings).items()),
-        apps=[
-            AppRow(name, webhook_path(name), *keys_of(app), app.app_id or "any") for name, app in settings.apps.items()
-        ],
+        apps=[_app_row(name, app) for name, app in settings.apps.items()],
         sinks=[_sink_row(name, sink, letters_of(name, settings.sinks)) for name, sink in settings.sinks.items()],
         routes=routes,
         warnings=_warnings(settings, routes),
@@ -79,6 +79,12 @@ def overview(settings: Settings) -> Overview:
 def webhook_path(app: str) -> str:
     """The path that Feishu pushes an app's events to."""
     return f"{WEBHOOK_PATH}/{app}" if app else WEBHOOK_PATH
+
+
+def _app_row(name: str, app: AppSettings) -> AppRow:
+    path = webhook_path(name) if app.has_webhook else ""
+    long = f"{app.connections} to {app.domain}" if app.mode == LONG_CONNECTION else ""
+    return AppRow(name, path, long, *keys_of(app), app.app_id or "any")
 
 
 def routes_of(settings: Settings) -> list[Route]:
@@ -126,7 +132,7 @@ def _events(sink: SinkSettings, letters: frozenset[str]) -> str:
 
 def _warnings(settings: Settings, routes: Sequence[Route]) -> list[str]:
     notes = []
-    if any(not app.encrypt_key and not app.verification_token for app in settings.apps.values()):
+    if any(app.open_to_all for app in settings.apps.values()):
         notes.append(
             "without a key or a token pushes are taken from anyone on this machine; only loopback is listened on."
         )

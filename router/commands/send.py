@@ -124,6 +124,10 @@ def _target(settings: Settings, name: str | None, url: str | None) -> Target:
     if url is not None and not url.startswith(("http://", "https://")):
         raise click.UsageError(f"--url must begin with http:// or https://, not {url!r}")
     app = apps[name]
+    if url is None and not app.has_webhook:
+        raise click.UsageError(
+            f"the events of {name or 'the app'} come over long connections: there is no path to push to"
+        )
     key, token = _first(app.encrypt_key), _first(app.verification_token)
     return Target(url or _own_url(settings, name), key, token, app.app_id, verify=url is not None)
 

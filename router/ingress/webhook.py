@@ -27,6 +27,7 @@ PATH = "/webhook/event"
 HINT = b"This is the Feishu webhook: it takes POST requests only.\n"
 JSON = {"Content-Type": "application/json", "Server": "feishu-event-router"}
 TEXT = {"Content-Type": "text/plain; charset=utf-8", "Server": "feishu-event-router", "Allow": "POST"}
+NO_APP = {"": AppSettings()}
 
 
 class WebhookServer:
@@ -40,6 +41,7 @@ class WebhookServer:
         self._telemetry = telemetry
         self._wall = clock.wall
         self._paths = app_paths(settings.apps)
+        self._keyrings = {app: keyring(found) for app, found in (settings.apps or NO_APP).items()}
         self._answers = Answers()
         self._received = {app: telemetry.tally(facts.RECEIVED, app=app) for app, _ in self._paths.values()}
         self._trusted = parse_networks(limits.trusted_proxies)
@@ -66,13 +68,14 @@ class WebhookServer:
 
     def use_keys(self, app: str, settings: AppSettings) -> None:
         """Check the app's pushes against these keys and tokens, from the next one on."""
+        self._keyrings[app] = keyring(settings)
         for path, (name, _) in self._paths.items():
             if name == app:
-                self._paths[path] = (app, keyring(settings))
+                self._paths[path] = (app, self._keyrings[app])
 
     def keyring(self, app: str) -> Keyring | None:
-        """The keys in use of an app, by its name in the settings."""
-        return next((keys for name, keys in self._paths.values() if name == app), None)
+        """The keys in use of an app, by its name in the settings, whether it has a path or not."""
+        return self._keyrings.get(app)
 
     def use_certificate(self, context: ssl.SSLContext) -> None:
         """Show new connections this context's certificate. For a server that was started with TLS."""
@@ -217,9 +220,14 @@ class WebhookServer:
 
 
 def app_paths(apps: dict[str, AppSettings]) -> dict[str, tuple[str, Keyring]]:
-    """Path → app and its keys. The short form (and no app at all) has the name "" and the bare path."""
+    """Path → app and its keys. The short form (and no app at all) has the name "" and the bare path.
+
+    An app whose events come over long connections has none, unless it has a key or a token.
+    """
     return {
-        f"{PATH}/{name}" if name else PATH: (name, keyring(app)) for name, app in (apps or {"": AppSettings()}).items()
+        f"{PATH}/{name}" if name else PATH: (name, keyring(app))
+        for name, app in (apps or NO_APP).items()
+        if app.has_webhook
     }
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from router.settings.address import Address, collide, parse_address
+from router.settings.apps import check_apps
 from router.settings.environment import Environment, Tree
 from router.settings.faults import Fault, did_you_mean, nearest
 from router.settings.files import read_value
@@ -43,6 +44,7 @@ def read_sections(
     if sinks is None:
         data_dir = root.data_dir if root else tree.get("data_dir", "data")
         sinks = _default_sink(env, str(data_dir))
+    check_apps(env, apps)
     check_sinks(env, sinks)
     _check_addresses(env, tree, apps)
     env.faults.extend(filter(None, map(partial(_unknown, env), env.unknown())))
@@ -135,14 +137,14 @@ def _default_sink(env: Environment, data_dir: str) -> dict[str, SinkSettings | N
 
 
 def _check_addresses(env: Environment, tree: Tree, apps: Mapping[str, AppSettings | None]) -> None:
-    """Beyond loopback every app needs a key or a token, and two ports can't be one."""
+    """Beyond loopback every app with a path needs a key or a token, and two ports can't be one."""
     listen = _address(tree.get("listen", Settings.model_fields["listen"].default))
     admin = _address(tree.get("admin", {}).get("listen", AdminSettings.model_fields["listen"].default))
     if listen and admin and collide(listen, admin):
         env.blame("FER_ADMIN__LISTEN", f"takes the same port as FER_LISTEN, {listen}", "choose another port, or off")
     for name, app in apps.items() if listen and not listen.loopback else ():
         key, token = (join(app_prefix(name), field) for field in ("encrypt_key", "verification_token"))
-        if app and not app.encrypt_key and not app.verification_token and not env.faulty & {key, token}:
+        if app and app.open_to_all and not env.faulty & {key, token}:
             env.blame(
                 key,
                 f"is not set, and without a key or a token anyone who reaches {listen} could push events",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from router.settings.address import parse_address
+from router.settings.urls import DOMAINS, check_proxy, parse_domain
 from sinks.settings import ByteSize, Seconds, Section, SinkSettings, parse_lines, parse_list
 
 
@@ -37,7 +38,41 @@ class AppSettings(Section):
         default=[], description="Encrypt Key(s) of the app, one a line. None: pushes come plain."
     )
     verification_token: Secrets = Field(default=[], description="Verification Token(s) of the app, one a line.")
-    app_id: str = Field(default="", description="App id (cli_…), when only its pushes shall be taken on this path.")
+    app_id: str = Field(
+        default="",
+        description="App id (cli_…). Webhook: set when only its pushes shall be taken on this path. Long connection: needed.",
+    )
+    mode: Literal["webhook", "long_connection"] = Field(
+        default="webhook",
+        description="How its events come: pushed to the webhook, or over connections that the router opens to Feishu. With "
+        "long_connection the webhook's path stays only where there is a key or a token.",
+    )
+    app_secret: SecretStr | None = Field(
+        default=None, description="App Secret. Long connection only, as all that follow."
+    )
+    domain: Annotated[str, AfterValidator(parse_domain)] = Field(
+        default=DOMAINS["feishu"],
+        description="Where Feishu is: feishu, lark, or the address of anything that serves as they do.",
+    )
+    connections: int = Field(
+        default=2, ge=1, le=50, description="Connections to hold; Feishu allows an app 50 of all its programs together."
+    )
+    proxy: Annotated[SecretStr | None, AfterValidator(check_proxy)] = Field(
+        default=None, description="Forward proxy, http://user:password@host:port. The environment's is never used."
+    )
+    tls_ca_file: Path | None = Field(
+        default=None, description="CA certificates (PEM) to trust instead of the system's."
+    )
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether it has a path on the webhook: with long connections only where pushes can be told from forged ones."""
+        return self.mode == "webhook" or bool(self.encrypt_key or self.verification_token)
+
+    @property
+    def open_to_all(self) -> bool:
+        """Whether whoever reaches its path may push."""
+        return self.has_webhook and not self.encrypt_key and not self.verification_token
 
 
 class IngressSettings(Section):

@@ -47,7 +47,10 @@ APPS = """## Apps
 One Feishu app needs no name: `FER_APP__ENCRYPT_KEY` and so on, and its events are pushed to `/webhook/event`. Several are
 named by `FER_APPS=hr,it` (lower-case letters and digits, joined by single underscores); then the settings of `hr` begin
 with `FER_APP__HR__` and its events are pushed to `/webhook/event/hr`. The two forms exclude each other. An address beyond
-loopback is refused unless every app has a key or a token.
+loopback is refused unless every app that has a path there has a key or a token.
+
+With `MODE=long_connection` the router connects to Feishu instead and needs no address of its own:
+[long connection](long-connection.md).
 """
 
 SINKS = """## Sinks

@@ -74,6 +74,7 @@ def test_json() -> None:
         {
             "name": "",
             "path": "/webhook/event",
+            "long_connection": "",
             "encrypt_key": "set (1 key)",
             "verification_token": "not set",
             "app_id": "any",
@@ -83,6 +84,17 @@ def test_json() -> None:
     assert {"type": "corehr.department.updated_v2", "sinks": ["copy"]} in document["routes"]
     assert {"variable": "FER_LOG__LEVEL", "value": "info", "default": True} in document["settings"]
     assert SECRET not in result.stdout
+
+
+def test_an_app_with_long_connections_only() -> None:
+    long = {"FER_APP__MODE": "long_connection", "FER_APP__APP_ID": "cli_1", "FER_APP__APP_SECRET": SECRET}
+    result = check("--json", env={**BASE, **long})
+    document = orjson.loads(result.stdout)
+    (app,) = document["apps"]
+    assert (app["path"], app["long_connection"]) == ("", "2 to https://open.feishu.cn")
+    assert not [warning for warning in document["warnings"] if "without a key" in warning]
+    assert SECRET not in result.stdout
+    assert "2 to https://open.feishu.cn" in check(env={**BASE, **long}).stdout
 
 
 def test_faults_as_json() -> None:

@@ -255,3 +255,11 @@ def test_no_secret_is_shown(receiver: Receiver) -> None:
     assert result.exit_code == 1
     assert KEY not in result.output
     assert TOKEN not in result.output
+
+
+def test_an_app_without_a_path_cannot_be_pushed_at() -> None:
+    long = {"FER_APP__MODE": "long_connection", "FER_APP__APP_ID": "cli_1", "FER_APP__APP_SECRET": KEY}
+    result = send(1, **long)
+    assert result.exit_code == 2
+    assert "come over long connections" in result.output
+    assert KEY not in result.output

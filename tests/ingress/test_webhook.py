@@ -197,6 +197,8 @@ async def test_stopping_is_bounded_and_says_how_many_are_left() -> None:
 def test_paths_without_any_app_serve_the_short_form() -> None:
     assert list(app_paths({})) == ["/webhook/event"]
     assert list(app_paths({"hr": AppSettings()})) == ["/webhook/event/hr"]
+    assert not app_paths({"hr": AppSettings(mode="long_connection")})
+    assert list(app_paths({"hr": app().model_copy(update={"mode": "long_connection"})})) == ["/webhook/event/hr"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def test_names_follow_from_fields() -> None:
 def test_secrets_are_recognised_by_their_type() -> None:
     assert [leaf.path[-1] for leaf in leaves(Outer, "FER") if leaf.secret] == ["secret", "many"]
     assert {leaf.path[-1] for leaf in leaves(AppSettings, "FER_APP") if leaf.secret} == {
+        "app_secret",
         "encrypt_key",
+        "proxy",
         "verification_token",
     }
 
