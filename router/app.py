@@ -14,6 +14,7 @@ from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.parts import Parts
 from router.ingress.intake import Intake
 from router.ingress.load import Load
+from router.ingress.long_connection.client import LongConnections
 from router.ingress.webhook import WebhookServer
 from router.journal.sqlite import SqliteJournal
 from router.lifecycle.drain import drain_lanes
@@ -23,8 +24,8 @@ from router.lifecycle.supervisor import Supervisor, WorkerFailedError
 from router.operations.letters import Letters
 from router.operations.operators import RouterOperators
 from router.operations.sinks import Sinks
-from router.readings import register_readings
-from router.rotation import Rotation, takers
+from router.readings import register_connections, register_readings
+from router.rotation import Ingress, Rotation, takers
 from router.settings import Sections
 from router.settings.model import Settings
 from router.telemetry import Telemetry, facts
@@ -33,6 +34,8 @@ from sinks.contract import Sink
 from sinks.settings import SinkSettings
 
 CLOSE_SECONDS = 10.0
+HANG_UP_SECONDS = 1.5
+"""A long connection takes leave, which the webhook's don't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,19 @@ class Router:
         self._dispatcher = Dispatcher(sinks, settings.sinks, parts)
         intake = Intake(self._journal, telemetry, self._clock, load, self._dispatcher.wanted)
         self._webhook = WebhookServer(settings, intake, telemetry, self._clock)
+        self._long_connections = LongConnections(settings, intake, telemetry, self._clock)
         self._admin = self._make_admin() if settings.admin.listen else None
         self._rotation: Rotation | None = None
         register_readings(telemetry, self._journal, self._dispatcher.readings, self._webhook)
+        register_connections(telemetry, self._long_connections.rows, self._clock)
 
     def rotate(self, environ: Mapping[str, str], sections: Sections) -> None:
         """Have changed keys, passwords and certificates taken up while it runs. Before `run`.
 
         sections: what `environ` gave, and this router was built from.
         """
-        taken_by = takers(self._settings, self._webhook, self._admin, self._replace)
+        ingress = Ingress(self._webhook, self._long_connections)
+        taken_by = takers(self._settings, ingress, self._admin, self._replace)
         self._rotation = Rotation(environ, sections, taken_by, self._telemetry, self._clock)
 
     async def run(self, stop: Stop, started: Callable[[Listening], None]) -> None:
@@ -85,10 +91,12 @@ class Router:
             await self._dispatcher.register()
             for name, outlet in self._dispatcher.outlets.items():
                 stack.push_async_callback(self._close, f"sink {name}", outlet.close)
+            stack.push_async_callback(self._close, "long connections", self._long_connections.close)
             stack.push_async_callback(supervisor.cancel, CLOSE_SECONDS)
             listening = await self._listen(stack)
             supervisor.run("journal", self._watch_journal())
             supervisor.run("webhook", self._webhook.watch())
+            supervisor.run("long connections", self._long_connections.run())
             if self._admin is not None:
                 supervisor.run("admin port", self._admin.watch())
             for name, work in self._dispatcher.workers():
@@ -106,7 +114,8 @@ class Router:
     def _make_admin(self) -> AdminServer:
         journal, dispatcher, telemetry = self._journal, self._dispatcher, self._telemetry
         letters = Letters(journal, dispatcher, self._webhook.keyring, telemetry, self._clock)
-        operators = RouterOperators(journal, dispatcher, letters, Sinks(journal, dispatcher, telemetry))
+        sinks = Sinks(journal, dispatcher, telemetry)
+        operators = RouterOperators(journal, dispatcher, letters, sinks, self._long_connections.rows)
         return AdminServer(
             self._settings.admin,
             telemetry,
@@ -139,9 +148,13 @@ class Router:
         self._telemetry.emit(facts.DRAINING, accept_seconds=accept_seconds, lanes_seconds=lanes_seconds)
         self._webhook.drain()
         await self._clock.sleep(accept_seconds)
-        left = await self._webhook.stop_accepting(self._settings.ingress.budget_seconds + 1.0)
-        if left:
-            self._telemetry.emit(facts.LAGGARD, sink="webhook", connections=left)
+        patience = self._settings.ingress.budget_seconds + 1.0
+        left = await asyncio.gather(
+            self._webhook.stop_accepting(patience), self._long_connections.stop(patience + HANG_UP_SECONDS)
+        )
+        for road, count in zip(("webhook", "long connections"), left, strict=True):
+            if count:
+                self._telemetry.emit(facts.LAGGARD, sink=road, connections=count)
         await drain_lanes(self._dispatcher.drain(), lanes_seconds, self._telemetry)
 
     async def _watch_journal(self) -> None:
@@ -170,7 +183,10 @@ class Router:
             name: f"{sink.type}: {registry.find(sink.type).describe(sink)}"
             for name, sink in self._settings.sinks.items()
         }
-        return {"webhook": listening.webhook, "admin": listening.admin, "sinks": sinks}
+        roads = {"webhook": listening.webhook, "admin": listening.admin}
+        if self._long_connections.apps:
+            roads["long_connections"] = list(self._long_connections.apps)
+        return {**roads, "sinks": sinks}
 
 
 async def _bind(variable: str, address: str, start: Callable[[], Awaitable[list[str]]]) -> list[str]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Say whether the settings are good, and what they amount to.",
     "send": "Push sample events at a running router, the way Feishu does.",
     "sinks": "How each sink is. Pause one, let it go on, forget one that is no more.",
+    "connections": "The connections to Feishu: up or not, and why.",
     "dead-letters": "What sinks didn't get: list it, look at it, give it back, delete it, take it away.",
     "replay": "Send stored events to a sink again.",
     "replays": "Replays of stored events: how far they are; stop one.",

@@ -1,9 +1,13 @@
 """Gauges: what is read off the router's parts each time somebody asks for metrics."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from router.clock import Clock
 from router.dispatch.lane import Reading
+from router.ingress.long_connection.status import STATES as CONNECTION_STATES
+from router.ingress.long_connection.status import ConnectionRow
 from router.journal.contract import Journal
 from router.telemetry import Telemetry
 
@@ -55,3 +59,41 @@ def register_readings(
 
 def _states(readings: Sequence[tuple[str, Reading]]) -> Values:
     return [((name, state), float(reading.state == state)) for name, reading in readings for state in STATES]
+
+
+def register_connections(telemetry: Telemetry, rows: Callable[[], Sequence[ConnectionRow]], clock: Clock) -> None:
+    """Declare the gauges of the connections to Feishu."""
+    telemetry.gauge(
+        "long_connections", "Connections to Feishu by their state.", ("app", "state"), lambda: _connections(rows())
+    )
+    telemetry.gauge(
+        "long_connection_event_seconds",
+        "Time since the app's newest event came over a connection that there is now.",
+        ("app",),
+        lambda: _ages(max, rows(), clock, lambda row: row.last_event_ms),
+    )
+    telemetry.gauge(
+        "long_connection_pong_seconds",
+        "Time since Feishu last answered a ping, of the app's connection that waits longest.",
+        ("app",),
+        lambda: _ages(min, rows(), clock, lambda row: row.last_pong_ms if row.state == "connected" else 0),
+    )
+
+
+def _connections(rows: Sequence[ConnectionRow]) -> Values:
+    counts = Counter((row.app, row.state) for row in rows)
+    apps = dict.fromkeys(row.app for row in rows)
+    return [((app, state), float(counts[app, state])) for app in apps for state in CONNECTION_STATES]
+
+
+def _ages(
+    which: Callable[[Iterable[int]], int],
+    rows: Sequence[ConnectionRow],
+    clock: Clock,
+    moment: Callable[[ConnectionRow], int],
+) -> Values:
+    now = clock.wall() * 1000
+    for app in dict.fromkeys(row.app for row in rows):
+        moments = [moment(row) for row in rows if row.app == app and moment(row)]
+        if moments:
+            yield (app,), max(0.0, now - which(moments)) / 1000

@@ -7,12 +7,16 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from router.app import Listening, Router, StartError, WorkerFailedError
+from router.feishu import frames
 from router.feishu.push import build
+from router.feishu.samples import APP_ID
 from router.journal.contract import JournalOpenError
 from router.lifecycle.signals import Stop
 from router.settings import load
@@ -20,6 +24,7 @@ from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
 from sinks.memory import MemorySink
 from tests.doubles.disk import files_no_longer_than
+from tests.doubles.peer import SERVICE, peer
 from tests.doubles.plugin import install
 from tests.doubles.waiting import until
 from tests.flow.feishu import KEY, department
@@ -36,14 +41,14 @@ SINK = SinkType(SinkSettings, lambda name, settings: Odd(), lambda settings: "no
 
 
 class Running:
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], *, short_form: bool = True) -> None:
         self.log = io.StringIO()
         settings = load(
             {
                 "FER_DATA_DIR": str(folder / "data"),
                 "FER_LISTEN": "127.0.0.1:0",
                 "FER_ADMIN__LISTEN": "127.0.0.1:0",
-                "FER_APP__ENCRYPT_KEY": KEY,
+                **({"FER_APP__ENCRYPT_KEY": KEY} if short_form else {}),
                 "FER_DRAIN__ACCEPT_SECONDS": "0",
                 "FER_DRAIN__LANES_SECONDS": "1",
                 "FER_SINKS": "copy",
@@ -63,9 +68,12 @@ class Running:
         self.listening = listening
 
     async def push(self, subject: str = "d1") -> int:
+        return await self.push_document(department(subject, next(self._numbers)))
+
+    async def push_document(self, document: dict[str, Any], app: str = "") -> int:
         assert self.listening is not None
-        body, headers = build(department(subject, next(self._numbers)), KEY, time.time())
-        url = f"http://{self.listening.webhook[0]}/webhook/event"
+        body, headers = build(document, KEY, time.time())
+        url = f"http://{self.listening.webhook[0]}/webhook/event{app}"
         async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
             return answer.status
 
@@ -86,9 +94,11 @@ class Running:
 
 
 @asynccontextmanager
-async def running(folder: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+async def running(
+    folder: Path, environ: Mapping[str, str] | None = None, *, short_form: bool = True
+) -> AsyncIterator[Running]:
     """Started; ended by `stop` when left, within a deadline."""
-    it = Running(folder, environ or {})
+    it = Running(folder, environ or {}, short_form=short_form)
     it.task = asyncio.create_task(it.router.run(it.stop, it.started))
     await until(lambda: it.listening is not None or (it.task is not None and it.task.done()))
     if it.listening is None:
@@ -235,3 +245,48 @@ async def test_without_an_admin_port(tmp_path: Path) -> None:
         assert await it.push() == 200
         assert it.listening is not None
         assert it.listening.admin == []
+
+
+async def test_events_over_a_long_connection_are_delivered_and_an_event_by_both_roads_once(tmp_path: Path) -> None:
+    async with peer() as feishu:
+        environ = {
+            "FER_APP__MODE": "long_connection",
+            "FER_APP__APP_ID": APP_ID,
+            "FER_APP__APP_SECRET": "app-s3cret",
+            "FER_APP__DOMAIN": feishu.domain,
+            "FER_APP__CONNECTIONS": "1",
+        }
+        async with running(tmp_path, environ) as it:
+            line = await feishu.line()
+            push = department("d1", 1)
+            await line.send(frames.event(1, SERVICE, "m1", orjson.dumps(push), 0))
+            assert frames.ack_code(frames.decode(await line.next(2))) == 200
+            assert await it.push_document(push) == 200
+            await until(lambda: len(it.sink().envelopes) == 1)
+            connections = json.loads((await it.page("/api/v1/connections"))[1])["connections"]
+            assert [(row["state"], row["id"], row["events"]) for row in connections] == [("connected", "device-1", 1)]
+            page = (await it.page("/metrics"))[1]
+            assert 'fer_long_connections{app="",state="connected"} 1.0' in page
+            assert 'fer_duplicates_total{app=""} 1.0' in page
+        assert line.close_code == aiohttp.WSCloseCode.OK
+        assert it.said("stopped")
+        assert not it.said("drain_laggard")
+        assert "app-s3cret" not in it.log.getvalue()
+
+
+async def test_feishu_out_of_reach_keeps_nobody_from_working(tmp_path: Path) -> None:
+    environ = {
+        "FER_APPS": "hr,it",
+        "FER_APP__HR__MODE": "long_connection",
+        "FER_APP__HR__APP_ID": APP_ID,
+        "FER_APP__HR__APP_SECRET": "app-s3cret",
+        "FER_APP__HR__DOMAIN": "http://127.0.0.1:1",
+        "FER_APP__IT__ENCRYPT_KEY": KEY,
+    }
+    async with running(tmp_path, environ, short_form=False) as it:
+        await until(lambda: bool(it.said("long_connection_failed")))
+        assert (await it.page("/readyz"))[0] == 200
+        assert await it.push_document(department("d1", 1), "/it") == 200
+        assert await it.push_document(department("d1", 1), "/hr") == 404, "it has no path"
+    assert it.said("long_connection_failed")[0]["code"] == "unreachable"
+    assert it.said("stopped")

@@ -49,6 +49,7 @@ MAY_IMPORT = {
         "router.dispatch",
         "router.envelope",
         "router.feishu",
+        "router.ingress.long_connection.status",
         "router.journal.contract",
         "router.settings",
         "router.telemetry",
@@ -58,6 +59,7 @@ MAY_IMPORT = {
     "router.rotation": (
         "router.admin.server",
         "router.clock",
+        "router.ingress.long_connection",
         "router.ingress.tls",
         "router.ingress.webhook",
         "router.settings",
@@ -108,6 +110,7 @@ TESTED_BY = {
     },
     "router/dispatch/backoff.py": LANE,
     "router/dispatch/errand.py": "tests/dispatch/test_replays.py",
+    "router/ingress/long_connection/tools.py": "tests/ingress/long_connection/test_session.py",
     # shapes that others fill
     "router/feishu/results.py": "tests/feishu/test_callback.py",
     "router/journal/contract.py": "tests/journal/test_sqlite.py",

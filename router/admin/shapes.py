@@ -9,7 +9,7 @@ from router.admin.moments import stamp
 from router.admin.questions import key_text
 from router.admin.reasons import explain
 from router.journal.contract import Attempt, DeadLetter, LetterGroup, LetterKey
-from router.operations.contract import Count, ReplayRow, SinkRow, Slice
+from router.operations.contract import ConnectionRow, Count, ReplayRow, SinkRow, Slice
 
 Members = dict[str, Any]
 
@@ -28,6 +28,22 @@ def sink_members(row: SinkRow) -> Members:
         "parked": row.parked,
         "dead_letters": row.dead_letters,
         "absent_since": _time(row.absent_ms),
+    }
+
+
+def connection_members(row: ConnectionRow) -> Members:
+    """One connection to Feishu."""
+    return {
+        "app": row.app,
+        "number": row.number,
+        "state": row.state,
+        "id": row.id,
+        "reason": row.reason,
+        "since": _time(row.since_ms),
+        "next_attempt": _time(row.next_ms),
+        "events": row.events,
+        "last_event": _time(row.last_event_ms),
+        "last_pong": _time(row.last_pong_ms),
     }
 
 

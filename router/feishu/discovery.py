@@ -159,8 +159,11 @@ def _endpoint(data: dict[str, Any]) -> Endpoint | None:
 
 
 def _refused(code: int, said: Any) -> Refusal:
-    verdict, meaning, remedy = _MEANINGS.get(code, (Verdict.FATAL, "Feishu refuses the app", _CHECK))
-    return Refusal(str(code)[:24], verdict, meaning, remedy, _clean(said))
+    """A code that nobody wrote down is said, but is no label of a metric."""
+    if code in _MEANINGS:
+        verdict, meaning, remedy = _MEANINGS[code]
+        return Refusal(str(code), verdict, meaning, remedy, _clean(said))
+    return Refusal("other", Verdict.FATAL, f"Feishu refuses the app with code {code}", _CHECK, _clean(said))
 
 
 def _clean(text: Any) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from router.dispatch.order import ReplayOrder
+from router.ingress.long_connection.status import ConnectionRow
 from router.journal.contract import DeadLetter, LetterFilter, LetterGroup, LetterKey
 
 __all__ = [
     "ConflictError",
+    "ConnectionRow",
     "Count",
     "OperationError",
     "Operators",
@@ -97,6 +99,9 @@ class Operators(Protocol):
 
     async def sinks(self) -> Sequence[SinkRow]:
         """Those of the settings in their order, then absent ones by name."""
+
+    async def connections(self) -> Sequence[ConnectionRow]:
+        """The connections to Feishu of each app that has any."""
 
     async def pause(self, sink: str) -> None:
         """Deliver nothing more to it until `resume`, restarts included. What is under way is finished. Idempotent."""

@@ -9,7 +9,7 @@ from router.dispatch.replays import Replay
 from router.dispatch.routes import wanted as wanted_by
 from router.envelope import Envelope
 from router.journal.contract import DeadLetter, Journal, LetterFilter, LetterGroup, LetterKey
-from router.operations.contract import Count, ReplayRow, SinkRow, Slice, UnknownError
+from router.operations.contract import ConnectionRow, Count, ReplayRow, SinkRow, Slice, UnknownError
 from router.operations.letters import Letters
 from router.operations.sinks import Sinks
 
@@ -20,15 +20,27 @@ COUNT_BYTES = 4 << 20
 class RouterOperators:
     """Works on the running router."""
 
-    def __init__(self, journal: Journal, dispatcher: Dispatcher, letters: Letters, sinks: Sinks) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        dispatcher: Dispatcher,
+        letters: Letters,
+        sinks: Sinks,
+        connections: Callable[[], Sequence[ConnectionRow]],
+    ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._letters = letters
         self._sinks = sinks
+        self._connections = connections
 
     async def sinks(self) -> Sequence[SinkRow]:
         """See `Operators.sinks`."""
         return await self._sinks.rows()
+
+    async def connections(self) -> Sequence[ConnectionRow]:
+        """See `Operators.connections`."""
+        return self._connections()
 
     async def pause(self, sink: str) -> None:
         """See `Operators.pause`."""

@@ -1,10 +1,14 @@
-"""Who takes up what: the webhook its keys and its certificate, the admin port its token, each sink its credentials."""
+"""Who takes up what: an app its keys and its secret, the webhook its certificate, the admin port its token, each sink what
+it has."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import NamedTuple
 
 from router.admin.server import AdminServer
+from router.ingress.long_connection.app import CredentialsError
+from router.ingress.long_connection.client import LongConnections
 from router.ingress.tls import TlsError, fresh_context
 from router.ingress.webhook import WebhookServer
 from router.rotation.parts import ADMIN, TLS
@@ -19,19 +23,30 @@ Replace = Callable[[str, SinkSettings], Awaitable[None]]
 """Ends the sink of that name in good order and goes on with one of these settings."""
 
 
-def takers(settings: Settings, webhook: WebhookServer, admin: AdminServer | None, replace: Replace) -> dict[str, Taker]:
+class Ingress(NamedTuple):
+    """The two roads in."""
+
+    webhook: WebhookServer
+    long_connections: LongConnections
+
+
+def takers(settings: Settings, ingress: Ingress, admin: AdminServer | None, replace: Replace) -> dict[str, Taker]:
     """A taker for each part that may hold credentials, by the prefix of its variables."""
-    made: dict[str, Taker] = {app_prefix(name): partial(_keys, webhook, name) for name in settings.apps}
+    made: dict[str, Taker] = {app_prefix(name): partial(_app, ingress, name) for name in settings.apps}
     made |= {sink_prefix(name): partial(_sink, replace, name) for name in settings.sinks}
     if settings.tls.cert_file is not None:
-        made[TLS] = partial(_certificate, webhook)
+        made[TLS] = partial(_certificate, ingress.webhook)
     if admin is not None:
         made[ADMIN] = partial(_token, admin)
     return made
 
 
-async def _keys(webhook: WebhookServer, name: str, app: AppSettings) -> None:
-    webhook.use_keys(name, app)
+async def _app(ingress: Ingress, name: str, app: AppSettings) -> None:
+    try:
+        await ingress.long_connections.use(name, app)
+    except CredentialsError as error:
+        raise KeptError(f"no connection came up with it: {error}") from error
+    ingress.webhook.use_keys(name, app)
 
 
 async def _certificate(webhook: WebhookServer, tls: TlsSettings) -> None:

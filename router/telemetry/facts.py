@@ -50,6 +50,42 @@ RECREATED = Fact(
     "duplicates_other_time",
 )
 
+# Long connections
+CONNECTED = Fact("long_connection_up", "Connections to Feishu that came up.", "info", "long_connection_ups", ("app",))
+DISCONNECTED = Fact(
+    "long_connection_lost",
+    "Connections to Feishu that were lost; they are made again.",
+    "warning",
+    "long_connection_losses",
+    ("app", "reason"),
+)
+UNCONNECTED = Fact(
+    "long_connection_failed",
+    "Attempts to connect to Feishu that came to nothing and may soon go better.",
+    "warning",
+    "long_connection_failures",
+    ("app", "code"),
+    every_seconds=10,
+)
+CONNECTION_REFUSED = Fact(
+    "long_connection_refused",
+    "Attempts to connect that Feishu refused for a reason that doesn't pass by itself; they go on slowly.",
+    "error",
+    "long_connection_refusals",
+    ("app", "code", "verdict"),
+    every_seconds=10,
+)
+BROKEN_FRAME = Fact(
+    "broken_frame", "Frames that could not be read.", "warning", "broken_frames", ("app",), every_seconds=10
+)
+PING_UNANSWERED = Fact(
+    "ping_unanswered",
+    "Pings that Feishu had not answered when the next was due.",
+    "warning",
+    "pings_unanswered",
+    ("app",),
+)
+
 # Journal
 JOURNAL_OPENED = Fact("journal_opened", "Journal opened.", "info")
 JOURNAL_FULL = Fact(

@@ -12,6 +12,7 @@ import orjson
 from router.journal.contract import INGRESS, Attempt, DeadLetter, LetterFilter, LetterGroup, LetterKey
 from router.operations.contract import (
     ConflictError,
+    ConnectionRow,
     Count,
     OperationError,
     ReplayOrder,
@@ -69,6 +70,7 @@ class MemoryOperators:
     raises: Exception | None = None
     gate: asyncio.Event | None = None
     before_slice: Callable[[], None] = lambda: None
+    connected: list[ConnectionRow] = field(default_factory=list)
 
     async def _called(self, *what: Any) -> None:
         self.asked.append(what)
@@ -85,6 +87,10 @@ class MemoryOperators:
     async def sinks(self) -> Sequence[SinkRow]:
         await self._called("sinks")
         return list(self.rows.values())
+
+    async def connections(self) -> Sequence[ConnectionRow]:
+        await self._called("connections")
+        return self.connected
 
     async def pause(self, sink: str) -> None:
         await self._called("pause", sink)

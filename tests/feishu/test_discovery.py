@@ -81,8 +81,8 @@ def test_no_usable_url(url: Any) -> None:
         (200, answer(1000040350), "1000040350", Verdict.SLOWLY),
         (200, answer(403), "403", Verdict.FATAL),
         (200, answer(514), "514", Verdict.FATAL),
-        (200, answer(99), "99", Verdict.FATAL),
-        (200, answer(-1), "-1", Verdict.FATAL),
+        (200, answer(99), "other", Verdict.FATAL),
+        (200, answer(-1), "other", Verdict.FATAL),
     ],
 )
 def test_every_answer_has_its_verdict(status: int, body: bytes, code: str, verdict: Verdict) -> None:

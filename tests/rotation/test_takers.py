@@ -12,9 +12,11 @@ import trustme
 
 from router.admin.health import Condition
 from router.admin.server import AdminServer
-from router.rotation import takers
+from router.clock import SystemClock
+from router.ingress.long_connection.client import LongConnections
+from router.rotation import Ingress, takers
 from router.rotation.rotation import AGAIN_SECONDS
-from router.settings import load
+from router.settings import Settings, load
 from sinks.settings import SinkSettings
 from tests.doubles.commanded_journal import CommandedJournal
 from tests.doubles.plugin import install
@@ -39,6 +41,10 @@ class Lanes:
         self.replaced.append((name, settings))
 
 
+def ingress(settings: Settings, hook: Hook) -> Ingress:
+    return Ingress(hook.server, LongConnections(settings, hook.intake, hook.telemetry, SystemClock()))
+
+
 @asynccontextmanager
 async def served(
     environ: Mapping[str, str], journal: CommandedJournal | None = None
@@ -46,7 +52,7 @@ async def served(
     """A real webhook whose keys and certificate are watched."""
     settings = load(LISTEN | dict(environ))
     async with webhook(settings, journal) as hook:
-        using = takers(settings, hook.server, None, Lanes().replace)
+        using = takers(settings, ingress(settings, hook), None, Lanes().replace)
         async with watching(LISTEN | dict(environ), using) as world:
             yield world, hook
 
@@ -150,7 +156,7 @@ async def test_the_admin_token_is_rotated(tmp_path: Path) -> None:
         admin = AdminServer(settings.admin, hook.telemetry, Condition)
         (address,) = await admin.start()
         try:
-            async with watching(environ, takers(settings, hook.server, admin, Lanes().replace)) as world:
+            async with watching(environ, takers(settings, ingress(settings, hook), admin, Lanes().replace)) as world:
                 assert [await status(address, token) for token in ("old", "new")] == [200, 401]
                 write(path, "new\n")
                 await world.settle()
@@ -174,7 +180,7 @@ async def sinking(environ: Mapping[str, str]) -> AsyncIterator[tuple[World, Lane
     lanes = Lanes()
     async with (
         webhook(settings) as hook,
-        watching(LISTEN | dict(environ), takers(settings, hook.server, None, lanes.replace)) as world,
+        watching(LISTEN | dict(environ), takers(settings, ingress(settings, hook), None, lanes.replace)) as world,
     ):
         yield world, lanes
 

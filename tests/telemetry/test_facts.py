@@ -11,7 +11,20 @@ from router.telemetry import facts
 from router.telemetry.facts import Fact
 
 FACTS = [fact for fact in vars(facts).values() if isinstance(fact, Fact)]
-BOUNDED = {"app", "sink", "reason", "status", "state", "holder", "worker", "type", "library", "place"}
+BOUNDED = {
+    "app",
+    "sink",
+    "reason",
+    "status",
+    "state",
+    "holder",
+    "worker",
+    "type",
+    "library",
+    "place",
+    "code",
+    "verdict",
+}
 """Names from the settings, short words and places from the code, HTTP statuses; the type of events that nobody wants."""
 ROOT = Path(__file__).parents[2]
 

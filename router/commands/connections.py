@@ -1,0 +1,48 @@
+"""`connections`: how each connection to Feishu is."""
+
+from typing import Any
+
+import click
+
+from router.commands.tables import age, line, print_json, table, when
+from router.commands.where import Where, where_options
+
+
+@click.command()
+@where_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def command(where: Where, *, as_json: bool) -> None:
+    """The connections to Feishu of apps with MODE=long_connection: up or not, and why.
+
+    \b
+    connected   events come over it      waiting  lost or not to be had; tried again soon
+    connecting  under way                refused  Feishu says no; tried again slowly, and somebody must mend it
+    stopped     the router drains
+
+    \b
+      feishu-event-router connections
+      feishu-event-router connections --json | jq '.connections[] | select(.state != "connected")'
+    """
+    connections = where.router().get("/connections")["connections"]
+    if as_json:
+        print_json({"connections": connections})
+    elif connections:
+        headers = ["app", "no.", "state", "since", "id", "events", "last event", "last pong", "next attempt", "why"]
+        click.echo(table(headers, [_row(connection) for connection in connections]))
+    else:
+        click.echo("There are none: no app has MODE=long_connection.")
+
+
+def _row(connection: dict[str, Any]) -> list[object]:
+    return [
+        connection["app"] or "-",
+        connection["number"],
+        connection["state"],
+        age(connection["since"]),
+        line(connection["id"], 24) or "-",
+        f"{connection['events']:,}",
+        age(connection["last_event"]),
+        age(connection["last_pong"]),
+        when(connection["next_attempt"]),
+        line(connection["reason"], 120),
+    ]

@@ -1,0 +1,46 @@
+"""A websocket whose TCP connection can be cut, and a client session that follows no redirects."""
+
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import aiohttp
+
+from router.feishu.discovery import Refusal, Verdict
+from router.ingress.long_connection.failures import AttemptError
+
+MESSAGE_BYTES = 8 << 20
+CLOSE_SECONDS = 1.0
+WS_TIMEOUT = aiohttp.ClientWSTimeout(ws_receive=None, ws_close=CLOSE_SECONDS)
+
+
+class Socket(aiohttp.ClientWebSocketResponse[Literal[True]]):
+    """The client's side of a websocket."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        connection = self._response.connection
+        self._transport = connection.transport if connection is not None else None
+
+    def cut(self) -> None:
+        """End TCP at once, whatever waits to be sent: a peer that is gone takes nothing any more. Idempotent."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._response.close()
+
+
+def trace() -> aiohttp.TraceConfig:
+    """Has every redirect end the request: it would carry a secret to whoever it names."""
+
+    async def refuse(
+        _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
+    ) -> None:
+        status = params.response.status
+        raise AttemptError(
+            Refusal(
+                f"http_{status}", Verdict.SOON, f"it answered HTTP {status}, a redirect", "see that DOMAIN is right"
+            )
+        )
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config

@@ -1,0 +1,43 @@
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from router.ingress.long_connection.dialer import Dialer
+from router.ingress.long_connection.failures import AttemptError
+from router.ingress.long_connection.socket import trace
+from tests.doubles.peer import peer
+from tests.ingress.long_connection.worlds import app
+
+
+async def test_cut_ends_tcp_though_the_peer_reads_nothing() -> None:
+    async with peer() as there:
+        dialer = Dialer(app(there.domain))
+        socket, _ = await dialer.dial()
+        line = await there.line()
+        socket.cut()
+        socket.cut()
+        await asyncio.wait_for(line.ended.wait(), 5)
+        assert line.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        await dialer.close()
+
+
+async def test_no_redirect_is_followed() -> None:
+    asked = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response(status=302, headers={"Location": "/elsewhere"})
+
+    runner = web.ServerRunner(web.Server(handle), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    kwargs: dict[str, Any] = {"trace_configs": [trace()]}
+    async with aiohttp.ClientSession(**kwargs) as session:
+        with pytest.raises(AttemptError, match="redirect"):
+            await session.ws_connect(f"http://{host}:{port}/here")
+    assert asked == ["/here"]
+    await runner.cleanup()
