@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
 
 import orjson
 from pydantic import TypeAdapter
@@ -48,7 +47,7 @@ class Replays:
     def __init__(self, outlets: Mapping[str, Outlet], parts: Parts) -> None:
         self._outlets = outlets
         self._parts = parts
-        self._numbers = count(1)
+        self._highest = 0
         self._replays: dict[int, Replay] = {}
         self._tasks: dict[asyncio.Task[None], Replay] = {}
         self._changed = asyncio.Event()
@@ -62,10 +61,12 @@ class Replays:
         return self._replays.get(number)
 
     async def restore(self, states: Iterable[LaneState]) -> None:
-        """Take up those that an earlier run of the router left, before `run`. Of sinks that are absent only the numbers are
-        taken, so that no other replay has the same when they come back."""
+        """Take up those that an earlier run of the router left, before `run`; those of absent sinks rest.
+
+        Earlier versions gave numbers that the journal doesn't know of: new ones are above all that are there.
+        """
         numbers = {number: state for state in states if (number := number_of(state.name))}
-        self._numbers = count(max(numbers, default=0) + 1)
+        self._highest = max(numbers, default=0)
         for number, state in numbers.items():
             sink = sink_of(state.name)
             if sink in self._outlets:
@@ -84,7 +85,7 @@ class Replays:
         """Start one, durably. Raises JournalError; KeyError for an unknown sink."""
         outlet = self._outlets[order.sink]
         first, last = await self.span(order)
-        number = next(self._numbers)
+        number = await self._parts.journal.number(self._highest)
         time = (
             datetime.fromtimestamp(self._parts.clock.wall(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         )

@@ -257,6 +257,9 @@ class Journal(Protocol):
     async def lanes(self) -> Sequence[LaneState]:
         """All known cursors."""
 
+    async def number(self, above: int = 0) -> int:
+        """A number, above that one, that was never given before and is never given again, restarts included."""
+
     async def position_at(self, recorded_ms: int) -> int:
         """Where reading must begin (`after`) to get every kept event that was recorded at or after this time (Unix ms)."""
 

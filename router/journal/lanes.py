@@ -17,6 +17,8 @@ _MOVED_TALLIES = (
     "dead_bytes = dead_bytes + excluded.dead_bytes"
 )
 
+_NUMBERS = "numbers"
+
 
 def read_lanes(db: sqlite3.Connection) -> list[LaneState]:
     """All of them. Raises sqlite3.Error."""
@@ -69,6 +71,15 @@ def delete_lane(db: sqlite3.Connection, lane: str) -> None:
     db.execute("DELETE FROM parked WHERE lane = ?", (lane,))
     db.execute("DELETE FROM lanes WHERE name = ?", (lane,))
     db.execute("DELETE FROM tallies WHERE lane = ? AND parked = 0 AND dead = 0", (lane,))
+
+
+def next_number(db: sqlite3.Connection, above: int) -> int:
+    """Beyond all that were given. Raises sqlite3.Error."""
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (_NUMBERS,)).fetchone()
+    number: int = max(last, above) + 1
+    db.execute("DELETE FROM sqlite_sequence WHERE name = ?", (_NUMBERS,))
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (_NUMBERS, number))
+    return number
 
 
 def rename_lane(db: sqlite3.Connection, lane: str, to: str) -> str:

@@ -27,6 +27,8 @@ Tables:
   latest thousand.
 - `state`: one row. Retention has been everywhere at or below `trimmed` (only parked events remain there); `deleted` counts
   what it took; `head` keeps the newest position for when no event is left.
+- `sqlite_sequence`: SQLite's own, which keeps the last id of `dead_letters`. The last number given is kept there, too, as if
+  there were a table `numbers`.
 
 Positions have no gaps, so the number of events is head - deleted.
 """

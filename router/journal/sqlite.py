@@ -33,7 +33,7 @@ from router.journal.contract import (
     Verdict,
 )
 from router.journal.group import GroupCommit
-from router.journal.lanes import delete_lane, insert_lane, rename_lane, write_notes
+from router.journal.lanes import delete_lane, insert_lane, next_number, rename_lane, write_notes
 from router.journal.limits import MIB, Limits, limits_of
 from router.journal.opening import explain, open_writer
 from router.journal.reader import Reader
@@ -152,6 +152,11 @@ class SqliteJournal:
     async def lanes(self) -> Sequence[LaneState]:
         """See `Journal.lanes`."""
         return list(self._lanes.values())
+
+    async def number(self, above: int = 0) -> int:
+        """See `Journal.number`."""
+        number: int = await self._group.control(lambda db: next_number(db, above))
+        return number
 
     async def position_at(self, recorded_ms: int) -> int:
         """See `Journal.position_at`. Exact, but for where the clock was set back before format 2 or a thousand times since."""

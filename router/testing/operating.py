@@ -62,6 +62,17 @@ class OperatingContract(JournalContract):
         finally:
             await again.close()
 
+    async def test_no_number_is_given_twice(self, journal: Journal, build: Callable[[], Journal]) -> None:
+        first = await journal.number()
+        assert first > 0
+        second, third = await journal.number(above=first + 7), await journal.number(above=1)
+        assert first + 7 < second < third
+        again = await self.reopened(journal, build)
+        try:
+            assert await again.number() > third
+        finally:
+            await again.close()
+
     async def test_histories_survive(self, journal: Journal, build: Callable[[], Journal]) -> None:
         await asyncio.gather(*[journal.append(dated(n)) for n in range(2)])
         await journal.register("bus", 0)

@@ -160,6 +160,28 @@ async def test_its_number_is_its_own_while_its_sink_is_absent(tmp_path: Path) ->
         assert {row.id: row.order.sink for row in await running.operators.replays()} == {1: "iam", 2: "other"}
 
 
+async def test_its_number_is_given_to_no_other_after_a_restart(tmp_path: Path) -> None:
+    sink = Marked()
+    async with dispatching(tmp_path, iam=sink) as running:
+        await running.fill(range(5))
+        await running.settled()
+        for number in (1, 2):
+            assert (await running.operators.replay(ReplayOrder("iam", rate=FAST))).id == number
+            await ended(running, number)
+    async with dispatching(tmp_path, iam=sink) as running:
+        assert await running.operators.replays() == []
+        assert (await running.operators.replay(ReplayOrder("iam", rate=FAST))).id == 3
+
+
+async def test_its_number_is_above_those_of_an_earlier_version(tmp_path: Path) -> None:
+    sink = Marked()
+    async with dispatching(tmp_path, iam=sink) as running:
+        about = '{"order":{"sink":"gone"},"last":0,"time":"2026-01-31T08:00:00Z"}'
+        await running.journal.register("gone/replay-7", 0, about)
+    async with dispatching(tmp_path, iam=sink) as running:
+        assert (await running.operators.replay(ReplayOrder("iam", rate=FAST))).id == 8
+
+
 async def test_goes_on_under_the_new_name_of_its_sink(tmp_path: Path) -> None:
     sink = Marked()
     async with dispatching(tmp_path, iam=sink) as running:

@@ -48,6 +48,7 @@ class Shelf:
         self.parked: dict[str, dict[int, Parked]] = {}
         self.dead: list[DeadLetter] = []
         self.letters = 0
+        self.number = 0
         self.open = False
 
 
@@ -157,6 +158,10 @@ class MemoryJournal:
 
     async def lanes(self) -> Sequence[LaneState]:
         return [self._state(lane) for lane in self.cursors]
+
+    async def number(self, above: int = 0) -> int:
+        self.shelf.number = max(self.shelf.number, above) + 1
+        return self.shelf.number
 
     async def position_at(self, recorded_ms: int) -> int:
         places = (record.position for record in self.records)

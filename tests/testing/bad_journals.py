@@ -37,6 +37,14 @@ class ForgetsNotes(SqliteJournal):
         return
 
 
+class RepeatsNumbers(SqliteJournal):
+    given = 0
+
+    async def number(self, above: int = 0) -> int:
+        self.given = max(self.given, above) + 1
+        return self.given
+
+
 class TestGood(OperatingContract):
     kind: ClassVar[type[SqliteJournal]] = SqliteJournal
 
@@ -59,3 +67,7 @@ class TestSettlesNothing(TestGood):
 
 class TestForgetsNotes(TestGood):
     kind = ForgetsNotes
+
+
+class TestRepeatsNumbers(TestGood):
+    kind = RepeatsNumbers
