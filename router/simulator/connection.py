@@ -29,6 +29,7 @@ class Connection:
         self.silent = False
         self.closing = False
         self._transport = transport
+        self._ready: list[bytes] = []
         self._held: list[bytes] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -45,6 +46,8 @@ class Connection:
         """Send half of a message, and end the connection."""
         data = framed(message)
         self._put(data[: max(1, len(data) // 2)])
+        self.closing = True
+        self._flush()
         self._transport.close()
 
     def write_slowly(self, message: bytes, seconds: float) -> None:
@@ -54,6 +57,7 @@ class Connection:
             return
         data = framed(message)
         size = -(-len(data) // PIECES)
+        self._flush()
         self._held = []
         self._begin(self._drip([data[at : at + size] for at in range(0, len(data), size)], seconds / PIECES))
 
@@ -89,10 +93,18 @@ class Connection:
     def _put(self, data: bytes) -> None:
         if self.silent or self._transport.is_closing():
             return
-        if self._held is None:
-            self._transport.write(data)
-        else:
+        if self._held is not None:
             self._held.append(data)
+            return
+        if not self._ready:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._ready.append(data)
+
+    def _flush(self) -> None:
+        """One write for whatever was sent in one round of the loop: system calls are dear."""
+        ready, self._ready = self._ready, []
+        if ready and not self.silent and not self._transport.is_closing():
+            self._transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

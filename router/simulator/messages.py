@@ -69,10 +69,10 @@ class Messages:
             )
         )
 
-    def _head(self, type_: str, total: int, seq: int) -> bytes:
+    def _head(self, type_: str, total: int, seq: int) -> tuple[bytes, ...]:
         log_id = self._rng.getrandbits(63)  # beyond 2^53, as Feishu's are: one SDK rounds them
         headers = (("type", type_), *_headers(MESSAGE_ID, total, seq), ("instance_id", self._instance))
-        return frames.encode(Frame(self._rng.getrandbits(20), log_id, self._service, DATA, headers))
+        return _cut_up(frames.encode(Frame(self._rng.getrandbits(20), log_id, self._service, DATA, headers)))
 
 
 def _headers(message_id: str, total: int, seq: int) -> tuple[tuple[str, str], ...]:
@@ -85,13 +85,22 @@ def _headers(message_id: str, total: int, seq: int) -> tuple[tuple[str, str], ..
     )
 
 
-def _filled(head: bytes, message_id: str, body: bytes) -> bytes:
+def _cut_up(head: bytes) -> tuple[bytes, ...]:
+    """What stands before, between and behind the two ids and the timestamp."""
+    first, second, rest = head.split(MESSAGE_ID.encode())
+    return (first, second, *rest.split(TIMESTAMP.encode()))
+
+
+def _filled(head: tuple[bytes, ...], message_id: str, body: bytes) -> bytes:
+    first, second, third, last = head
+    id_ = message_id.encode()
     now = b"%d" % (time.time() * 1000)
-    head = head.replace(MESSAGE_ID.encode(), message_id.encode()).replace(TIMESTAMP.encode(), now)
-    return b"".join((head, _PAYLOAD_TAG, _varint(len(body)), body))
+    return b"".join((first, id_, second, id_, third, now, last, _PAYLOAD_TAG, _varint(len(body)), body))
 
 
 def _varint(value: int) -> bytes:
+    if 0x7F < value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
