@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Take events in and bring them to the sinks. Runs until SIGTERM or Ctrl-C.",
     "check": "Say whether the settings are good, and what they amount to.",
     "send": "Push sample events at a running router, the way Feishu does.",
+    "simulate": "Be Feishu for a receiver of yours: webhooks and long connections, on good days and bad.",
     "sinks": "How each sink is. Pause one, let it go on, forget one that is no more.",
     "connections": "The connections to Feishu: up or not, and why.",
     "dead-letters": "What sinks didn't get: list it, look at it, give it back, delete it, take it away.",

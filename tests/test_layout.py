@@ -78,7 +78,7 @@ MAY_IMPORT = {
         "router.telemetry",
         "sinks.settings",
     ),
-    "router.simulator": ("router.clock", "router.feishu"),
+    "router.simulator": ("router.admin.browsers", "router.clock", "router.feishu", "router.settings.address"),
     "sinks": ("router.clock", "router.envelope", "router.feishu"),
 }
 CONCRETE = ("sinks.kafka", "sinks.http", "sinks.file", "sinks.stdout", "sinks.memory", "router.journal.sqlite")

@@ -15,8 +15,8 @@ import orjson
 from pydantic import SecretStr
 
 from router.commands import env_file_option, environ_of
+from router.commands.documents import document_options, documents
 from router.feishu import push, samples
-from router.feishu.catalogue import known
 from router.settings import Settings, load
 from router.settings.address import parse_address
 from router.settings.faults import did_you_mean
@@ -65,13 +65,7 @@ class Pace(NamedTuple):
 
 @click.command()
 @env_file_option
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Event type; may be given more than once.")
-@click.option(
-    "--file",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A push as JSON (or a list of them) to send instead of samples; with one --type, a bare event.",
-)
+@document_options
 @click.option(
     "--count", type=click.IntRange(min=1), help="How many events, taking the types in turn. Default: one each."
 )
@@ -103,12 +97,12 @@ def command(
     target = _target(load(environ_of(ctx)), app_name, url)
     if how["challenge"]:
         ctx.exit(0 if asyncio.run(_challenge(target)) else 1)
-    documents = _documents(types, file)
-    count = how["count"] or len(documents)
+    chosen = documents(types, file)
+    count = how["count"] or len(chosen)
     pace = Pace(how["rate"] or 0.0, how["repeat"], how["concurrency"])
     events = (
         samples.fresh(document, time.time(), target.token, target.app_id)
-        for document in itertools.islice(itertools.cycle(documents), count)
+        for document in itertools.islice(itertools.cycle(chosen), count)
     )
     ctx.exit(0 if _run(target, events, pace, count * (1 + pace.repeat)) else 1)
 
@@ -142,33 +136,6 @@ def _own_url(settings: Settings, name: str) -> str:
         address = address._replace(host="127.0.0.1")
     scheme = "https" if settings.tls.cert_file else "http"
     return f"{scheme}://{address}{WEBHOOK_PATH}{'/' + name if name else ''}"
-
-
-def _documents(types: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
-    if not all(type_.strip() for type_ in types):
-        raise click.UsageError("--type is empty; it must be an event type such as contact.user.created_v3")
-    if file is None:
-        for type_ in types:
-            if not known(type_):
-                click.echo(f"Note: {type_} is not a type that we know; an empty event is sent.", err=True)
-        return [samples.sample(type_) for type_ in types or samples.seed_types()]
-    try:
-        read = orjson.loads(file.read_bytes())
-    except ValueError as error:
-        raise click.UsageError(f"{file} is no JSON: {error}") from None
-    documents = read if isinstance(read, list) else [read]
-    if not documents or not all(isinstance(document, dict) for document in documents):
-        raise click.UsageError(f"{file} must hold a JSON object, or a list of them")
-    if not types and not all(samples.named(document)[0] for document in documents):
-        raise click.UsageError(
-            f"{file} holds no push: it has neither header.event_type nor event.type. "
-            "For a bare event, say with --type which it is"
-        )
-    if not types:
-        return documents
-    if len(types) > 1:
-        raise click.UsageError("with --file, at most one --type")
-    return [samples.sample(types[0]) | {"event": document} for document in documents]
 
 
 def _run(target: Target, events: Iterator[Mapping[str, Any]], pace: Pace, total: int) -> bool:

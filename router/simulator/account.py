@@ -102,6 +102,11 @@ class Account:
         self._times: list[float] = []
         self._rng = random.Random(0)  # noqa: S311 - a sample of times
 
+    @property
+    def ended(self) -> int:
+        """How many events are accepted or lost."""
+        return self._report.accepted + self._report.lost
+
     def begin(self, record: Record) -> None:
         """A new event."""
         self._report.events += 1

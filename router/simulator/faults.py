@@ -110,5 +110,5 @@ class Faults:
 def moment_of(name: str) -> Moment:
     """When a fault strikes. Raises UnknownFaultError."""
     if name not in FAULTS:
-        raise UnknownFaultError(name)
+        raise UnknownFaultError(f"there is no fault {name!r}; there are {', '.join(FAULTS)}")
     return FAULTS[name][0]

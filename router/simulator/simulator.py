@@ -22,6 +22,7 @@ LADDER = (15.0, 300.0, 3600.0, 21600.0)
 """Seconds from a failed attempt to the next. After the last one an event is lost."""
 COPY_SECONDS = 2.0
 MAX_BODY = 64 << 10
+AT_ONCE = 256
 APP_ID, APP_SECRET = "cli_0123456789abcdef", "the-secret-of-the-stand-in"
 
 
@@ -63,10 +64,10 @@ class Simulator:
         clock = clock or SystemClock()
         notice = notice or _silent
         self._clock = clock
-        self._notice = notice
+        self.notice = notice
         self._rng = random.Random(f"simulator {behaviour.seed}")  # noqa: S311 - to be repeatable
         limit = behaviour.answer_seconds
-        self.long = LongConnections(self.faults, behaviour.seed, limit, self._answered, notice)
+        self.long = LongConnections(self.faults, behaviour.seed, limit, self._answered, self._told)
         self._webhooks = Webhooks(self.apps, self.faults, clock, limit, self._answered, notice)
         self._doors = Doors(apps, self.faults, clock, self._crowded)
         self.configure(behaviour.config)
@@ -75,8 +76,8 @@ class Simulator:
         self._changed: asyncio.Future[None] | None = None
         self._runner: web.ServerRunner | None = None
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen. Returns the domain that clients are to be given. Raises OSError."""
+    async def start(self, host: str | None = "127.0.0.1", port: int = 0) -> str:
+        """Listen; host None: on every interface. Returns the domain that clients are to be given. Raises OSError."""
         self._runner = web.ServerRunner(web.Server(self._handle), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -151,16 +152,20 @@ class Simulator:
     async def deliver(self, push: Push | Mapping[str, Any], **how: str) -> Record:
         """Push an event and wait for its end."""
         record = self.push(push, **how)
-        ended = asyncio.Event()
-        record.on_end = ended.set
-        if record.state is State.WAITING:
-            await ended.wait()
+        await self.ended(record)
         return record
 
+    async def ended(self, record: Record) -> None:
+        """Return when the event is accepted or lost."""
+        while record.state is State.WAITING:
+            ended = asyncio.Event()
+            record.on_end = ended.set
+            await ended.wait()
+
     async def run(
-        self, pushes: Iterable[Push | Mapping[str, Any]], *, rate: float = 0.0, at_once: int = 256, **how: str
+        self, pushes: Iterable[Push | Mapping[str, Any]], *, rate: float = 0.0, at_once: int = AT_ONCE, **how: str
     ) -> None:
-        """Push many. rate: events a second, 0 for no limit; at_once: so many attempts may be under way, and no more."""
+        """Push many. rate: events a second, 0 for no limit; at_once: so many attempts may be under way before the next."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
         for number, push in enumerate(pushes):
@@ -173,6 +178,16 @@ class Simulator:
     async def settled(self) -> None:
         """Return when every event is accepted or lost, and every copy answered."""
         while self.account.waiting or self.under_way or self._tasks:
+            await self._change()
+
+    async def quiet(self) -> None:
+        """Return when no attempt is under way; others may wait for theirs."""
+        while self.under_way:
+            await self._change()
+
+    async def connected(self, count: int = 1, app_id: str = "") -> None:
+        """Return when there are so many connections, of one app or of all."""
+        while self.connections(app_id) < count:
             await self._change()
 
     def report(self) -> Report:
@@ -203,7 +218,7 @@ class Simulator:
         elif attempt.answer == OK:
             self._end(record, push, State.ACCEPTED)
         elif record.tries > len(LADDER):
-            self._notice(f"lost: {record.type} {record.id}, {attempt.answer} at last")
+            self.notice(f"lost: {record.type} {record.id}, {attempt.answer} at last")
             self._end(record, push, State.LOST)
         else:
             self._later(LADDER[record.tries - 1] / self.behaviour.compress, record, push)
@@ -222,6 +237,11 @@ class Simulator:
                 asyncio.get_running_loop().call_soon(self._next, waiting.popleft())
             else:
                 del self._queues[record.queue]
+
+    def _told(self, line: str) -> None:
+        """Something happened to a connection."""
+        self.notice(line)
+        self._note_change()
 
     def _next(self, record: Record) -> None:
         if record.push is not None:

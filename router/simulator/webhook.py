@@ -58,7 +58,8 @@ class Webhooks:
         except TimeoutError:
             return f"no answer to the challenge within {CHALLENGE_SECONDS:g} s"
         if answer.status != 200:
-            return f"the challenge was answered {answer.status}: {answer.body[:200].decode(errors='replace')}"
+            said = answer.body[:200].decode(errors="replace")
+            return f"the challenge was answered {answer.status}: {said}" if type(answer.status) is int else said
         try:
             echoed = orjson.loads(answer.body) == {"challenge": value}
         except ValueError:

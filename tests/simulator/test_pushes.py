@@ -1,6 +1,8 @@
 """What is pushed, with its id and type."""
 
 import orjson
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.feishu.samples import sample
 from router.simulator.pushes import Push
@@ -20,3 +22,18 @@ def test_both_schemas_lose_their_token_and_get_another() -> None:
 
 def test_what_is_no_event_can_be_pushed_all_the_same() -> None:
     assert Push.of({"hello": 1})[:2] == ("", "")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(document=st.dictionaries(st.sampled_from(["header", "event", "uuid", "type", "token"]) | st.text(), JSON))
+def test_whatever_object_it_is(document: dict[str, object]) -> None:
+    push = Push.of(document)
+    assert isinstance(push.id, str)
+    assert isinstance(push.type, str)
+    assert push.document("t").keys() >= document.keys()
