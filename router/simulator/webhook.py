@@ -59,7 +59,11 @@ class Webhooks:
             return f"no answer to the challenge within {CHALLENGE_SECONDS:g} s"
         if answer.status != 200:
             said = answer.body[:200].decode(errors="replace")
-            return f"the challenge was answered {answer.status}: {said}" if type(answer.status) is int else said
+            return (
+                f"the challenge was answered {answer.status}: {said}"
+                if type(answer.status) is int
+                else said or str(answer.status)
+            )
         try:
             echoed = orjson.loads(answer.body) == {"challenge": value}
         except ValueError:
