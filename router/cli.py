@@ -23,6 +23,7 @@ COMMANDS = {
     "dead-letters": "What sinks didn't get: list it, look at it, give it back, delete it, take it away.",
     "replay": "Send stored events to a sink again.",
     "replays": "Replays of stored events: how far they are; stop one.",
+    "listen": "Show events live, or push them on to a program that you are writing.",
     "completion": "Print the script for Tab completion in bash, zsh or fish.",
 }
 

@@ -40,6 +40,7 @@ def test_bash_completes_commands_with_the_installed_program() -> None:
         ("sinks ", "plain,forget plain,list plain,pause plain,resume"),
         ("dead-letters purge --y", "plain,--yes"),
         ("replays s", "plain,stop"),
+        ("listen --clo", "plain,--cloudevents"),
     ],
 )
 def test_commands_within_commands_are_completed(words: str, completed: str) -> None:

@@ -1,0 +1,92 @@
+"""What `listen` does with each event: leave it out, show it, or push it on; and when it has had enough."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from router.commands.forward import Forward
+from router.commands.showing import Render, forwarded, put, say
+from router.envelope import Envelope
+from router.feishu.callback import arrived
+from router.feishu.results import Quarantined
+from router.ingress.replies import SUCCESS, Reply, refusal
+from sinks.contract import Delivered
+
+NOT_TAKEN = refusal(503, "not_taken")
+"""The router pushes it again."""
+
+
+class Arrivals:
+    """The handler of a session. taken: events shown or pushed on; left_out: those that the filters didn't let through."""
+
+    def __init__(
+        self,
+        wanted: Callable[[Envelope], bool],
+        render: Render | None,
+        forward: Forward | None,
+        count: int | None,
+        stop: asyncio.Event,
+    ) -> None:
+        """render: None prints nothing but what became of what is pushed on; stop: is set after `count` events, and when nobody
+        reads any more."""
+        self.taken = 0
+        self.left_out = 0
+        self._wanted = wanted
+        self._render = render
+        self._forward = forward
+        self._count = count
+        self._stop = stop
+        self._underway: set[asyncio.Task[None]] = set()
+
+    def take(self, payload: bytes, begun: float) -> Reply | asyncio.Future[Reply]:  # noqa: ARG002 - of the contract
+        """An event came."""
+        if self._stop.is_set() or (self._count is not None and self.taken + len(self._underway) >= self._count):
+            return NOT_TAKEN
+        result = arrived("", "", payload, time.time())
+        if isinstance(result, Quarantined):
+            say(f"Left out: something that is no event ({result.detail})")
+            return SUCCESS
+        if not self._wanted(result.envelope):
+            self.left_out += 1
+            return SUCCESS
+        if self._forward is not None:
+            return self._pushed_on(self._forward, result.envelope, payload)
+        return self._shown(result.envelope, payload)
+
+    def late(self) -> None:
+        """The session told the router that an event took too long."""
+        say("That was too late: the router pushes it again.")
+
+    def _shown(self, envelope: Envelope, payload: bytes) -> Reply:
+        try:
+            if self._render is not None:
+                put(self._render(envelope, payload))
+        except BrokenPipeError:  # whoever read it has had enough, as `head` has
+            self._stop.set()
+            return NOT_TAKEN
+        self.taken += 1
+        if self.taken == self._count:
+            self._stop.set()
+        return SUCCESS
+
+    def _pushed_on(self, forward: Forward, envelope: Envelope, payload: bytes) -> asyncio.Future[Reply]:
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        task = asyncio.ensure_future(self._push_on(forward, envelope, payload, reply))
+        self._underway.add(task)
+        task.add_done_callback(self._underway.discard)
+        return reply
+
+    async def _push_on(
+        self, forward: Forward, envelope: Envelope, payload: bytes, reply: "asyncio.Future[Reply]"
+    ) -> None:
+        answer = NOT_TAKEN
+        try:
+            outcome, milliseconds = await forward.push(envelope)
+            (put if self._render is None else say)(forwarded(envelope, outcome, milliseconds))
+            if isinstance(outcome, Delivered):
+                answer = self._shown(envelope, payload)
+        except BrokenPipeError:
+            self._stop.set()
+        finally:
+            if not reply.done():
+                reply.set_result(answer)

@@ -1,0 +1,125 @@
+"""What becomes of each event, and how it is answered."""
+
+import asyncio
+import gc
+
+import orjson
+import pytest
+
+from router.commands.arrivals import NOT_TAKEN, Arrivals
+from router.commands.forward import Forward, Target
+from router.commands.showing import Render
+from router.dispatch.routes import wanted
+from router.ingress.replies import SUCCESS, Reply
+from tests.doubles.pushes import event
+from tests.doubles.receiver import Receiver, reply
+from tests.doubles.waiting import until
+
+PLAIN: Render = lambda envelope, payload: payload  # noqa: E731
+
+
+def arrivals(
+    stop: asyncio.Event | None = None,
+    *,
+    types: tuple[str, ...] = (),
+    count: int | None = None,
+    forward: Forward | None = None,
+) -> Arrivals:
+    render = PLAIN if forward is None else None
+    return Arrivals(wanted(types), render, forward, count, stop or asyncio.Event())
+
+
+def test_an_event_is_printed_and_acknowledged(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    taker = arrivals()
+    assert taker.take(event("e-1"), 0.0) is SUCCESS
+    assert taker.taken == 1
+    [line] = capsysbinary.readouterr().out.splitlines()
+    assert orjson.loads(line)["header"]["event_id"] == "e-1"
+
+
+def test_what_is_not_wanted_is_acknowledged_and_not_printed(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    taker = arrivals(types=("corehr.*", "!*.department.*"))
+    assert taker.take(event("e-1"), 0.0) is SUCCESS
+    assert taker.take(event("e-2", "corehr.person.updated_v1"), 0.0) is SUCCESS
+    assert (taker.taken, taker.left_out) == (1, 1)
+    assert b"e-2" in capsysbinary.readouterr().out
+
+
+def test_what_is_no_event_is_acknowledged_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    taker = arrivals()
+    assert taker.take(b"[]", 0.0) is SUCCESS
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "no event" in shown.err
+
+
+def test_after_the_last_one_wanted_nothing_more_is_taken(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    stop = asyncio.Event()
+    taker = arrivals(stop, count=2)
+    assert taker.take(event("e-1"), 0.0) is SUCCESS
+    assert not stop.is_set()
+    assert taker.take(event("e-2"), 0.0) is SUCCESS
+    assert stop.is_set()
+    assert taker.take(event("e-3"), 0.0) is NOT_TAKEN
+    assert len(capsysbinary.readouterr().out.splitlines()) == 2
+
+
+def test_when_nobody_reads_the_event_goes_back_and_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(text: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("router.commands.arrivals.put", broken)
+    stop = asyncio.Event()
+    assert arrivals(stop).take(event("e-1"), 0.0) is NOT_TAKEN
+    assert stop.is_set()
+
+
+async def answer(taken: "Reply | asyncio.Future[Reply]") -> Reply:
+    assert isinstance(taken, asyncio.Future)
+    return await asyncio.wait_for(taken, 30)
+
+
+async def test_what_is_pushed_on_is_acknowledged_once_it_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Receiver() as receiver:
+        forward = Forward(Target(receiver.url, "", "", 30.0))
+        taker = arrivals(forward=forward)
+        assert await answer(taker.take(event("e-1"), 0.0)) is SUCCESS
+        receiver.behave = reply(500)
+        assert await answer(taker.take(event("e-2"), 0.0)) is NOT_TAKEN
+        await forward.close()
+    first, second = capsys.readouterr().out.splitlines()
+    assert "e-1" in first
+    assert "200" in first
+    assert "e-2" in second
+    assert "answered 500" in second
+    assert taker.taken == 1
+
+
+async def test_no_more_are_under_way_than_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Receiver() as receiver:
+        forward, stop = Forward(Target(receiver.url, "", "", 30.0)), asyncio.Event()
+        taker = arrivals(stop, forward=forward, count=1)
+        first = taker.take(event("e-1"), 0.0)
+        assert taker.take(event("e-2"), 0.0) is NOT_TAKEN
+        assert await answer(first) is SUCCESS
+        assert stop.is_set()
+        await forward.close()
+    assert len(receiver.requests) == 1
+
+
+async def test_an_answer_that_comes_too_late_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    raised: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
+    async with Receiver() as receiver:
+        forward = Forward(Target(receiver.url, "", "", 30.0))
+        taker = arrivals(forward=forward)
+        taken = taker.take(event("e-1"), 0.0)
+        assert isinstance(taken, asyncio.Future)
+        taken.set_result(NOT_TAKEN)
+        await receiver.wait_for(1)
+        await until(lambda: "  200  " in capsys.readouterr().out)
+        await forward.close()
+    gc.collect()
+    assert raised == []
+    taker.late()
+    assert "too late" in capsys.readouterr().err
