@@ -54,6 +54,6 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_an_example_is_taken(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in re.findall(r"--env-file (\S+)", line):
-        (tmp_path / name).write_text("")
+    for option, name in re.findall(r"--(\S+)-file (\S+)", line):
+        (tmp_path / name).write_text("" if option == "env" else "a secret")
     parse(cli, shlex.split(line))
