@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import click
 import orjson
@@ -9,20 +10,34 @@ from tabulate import tabulate
 
 from router.commands import env_file_option, environ_of
 from router.commands.overview import Overview, overview
+from router.ingress.long_connection.status import AppProbe
 from router.settings import Fault, Settings, SettingsError, load
+from router.settings.apps import LONG_CONNECTION
 from sinks.probe import Probe, probe_all
+
+
+class Answers(NamedTuple):
+    """Who answered: Feishu for each app with long connections, each sink."""
+
+    apps: Sequence[AppProbe] = ()
+    sinks: Sequence[Probe] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether everybody did."""
+        return all(probe.ok for probe in self.apps) and all(probe.ok for probe in self.sinks)
 
 
 @click.command()
 @env_file_option
-@click.option("--connect", is_flag=True, help="Open each sink and say whether it answers.")
+@click.option("--connect", is_flag=True, help="Open each sink, ask Feishu for long connections, and say who answers.")
 @click.option(
     "--timeout",
     "seconds",
     type=click.FloatRange(min=0.1, max=600),
     default=15.0,
     show_default=True,
-    help="Seconds that a sink may take to answer.",
+    help="Seconds that each may take to answer.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.pass_context
@@ -38,7 +53,7 @@ def command(ctx: click.Context, connect: bool, seconds: float, as_json: bool) ->
       feishu-event-router check --json | jq .faults
 
     \b
-    Exit status: 0 good, 1 a sink doesn't answer, 2 faults in the settings.
+    Exit status: 0 good, 1 a sink or Feishu doesn't answer, 2 faults in the settings.
     """
     try:
         settings = load(environ_of(ctx))
@@ -50,11 +65,11 @@ def command(ctx: click.Context, connect: bool, seconds: float, as_json: bool) ->
             orjson.dumps({"ok": False, "faults": [f._asdict() for f in error.faults]}, option=orjson.OPT_INDENT_2)
         )
         ctx.exit(2)
-    probes, remarks = _connect(settings, seconds) if connect else ([], [])
+    answers, remarks = _connect(settings, seconds) if connect else (Answers(), [])
     shown = overview(settings)
     shown = shown._replace(warnings=[*shown.warnings, *remarks])
-    click.echo(_json(shown, probes) if as_json else _text(shown, probes))
-    if not all(probe.ok for probe in probes):
+    click.echo(_json(shown, answers) if as_json else _text(shown, answers))
+    if not answers.good:
         ctx.exit(1)
 
 
@@ -70,8 +85,8 @@ def _check_certificate(settings: Settings) -> None:
         raise SettingsError([Fault("FER_TLS__CERT_FILE", str(error).removeprefix("TLS: "))]) from None
 
 
-def _connect(settings: Settings, seconds: float) -> tuple[Sequence[Probe], Sequence[str]]:
-    """Each sink's answer; and what libraries said meanwhile, each thing once."""
+def _connect(settings: Settings, seconds: float) -> tuple[Answers, Sequence[str]]:
+    """The answers; and what libraries said meanwhile, each thing once."""
     from router.telemetry.libraries import VALUE, Remark, heard  # noqa: PLC0415
 
     remarks: dict[str, None] = {}
@@ -81,25 +96,35 @@ def _connect(settings: Settings, seconds: float) -> tuple[Sequence[Probe], Seque
             remarks[f"{remark.library} says: {remark.text}"] = None
 
     with heard(hear):
-        return asyncio.run(probe_all(settings.sinks, seconds)), list(remarks)
+        return asyncio.run(_asked(settings, seconds)), list(remarks)
 
 
-def _json(shown: Overview, probes: Sequence[Probe]) -> bytes:
+async def _asked(settings: Settings, seconds: float) -> Answers:
+    apps: Sequence[AppProbe] = ()
+    if any(app.mode == LONG_CONNECTION for app in settings.apps.values()):
+        from router.ingress.long_connection.probe import probe_apps  # noqa: PLC0415 - loads an HTTP client
+
+        apps = await probe_apps(settings.apps, seconds)
+    return Answers(apps, await probe_all(settings.sinks, seconds))
+
+
+def _json(shown: Overview, answers: Answers) -> bytes:
     document = {
-        "ok": all(probe.ok for probe in probes),
+        "ok": answers.good,
         "faults": [],
         "warnings": shown.warnings,
         "place": dict(shown.place),
         "apps": [app._asdict() for app in shown.apps],
         "sinks": [sink._asdict() for sink in shown.sinks],
         "routes": [route._asdict() for route in shown.routes],
-        "connect": [probe._asdict() for probe in probes],
+        "feishu": [probe._asdict() for probe in answers.apps],
+        "connect": [probe._asdict() for probe in answers.sinks],
         "settings": [row._asdict() for row in shown.settings],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 
-def _text(shown: Overview, probes: Sequence[Probe]) -> str:
+def _text(shown: Overview, answers: Answers) -> str:
     parts = [
         tabulate(shown.place, tablefmt="plain"),
         _table(
@@ -110,13 +135,17 @@ def _text(shown: Overview, probes: Sequence[Probe]) -> str:
         _table("Sinks", ["sink", "type", "to", "events", "order", "retry"], shown.sinks),
         _table("Routes", ["event type", "sinks"], [(r.type, ", ".join(r.sinks) or "NO SINK") for r in shown.routes]),
     ]
-    if probes:
-        parts.append(_table("Answers", ["sink", "answers", "ms", "why not"], [_answer(probe) for probe in probes]))
+    for what, probes in (("app at Feishu", answers.apps), ("sink", answers.sinks)):
+        if probes:
+            parts.append(_table("Answers", [what, "answers", "ms", "why not"], [_answer(probe) for probe in probes]))
     parts += [f"Note: {warning}" for warning in shown.warnings]
-    if all(probe.ok for probe in probes):
-        parts.append("The settings are good." if not probes else "The settings are good, and every sink answers.")
+    everybody = "Feishu and every sink" if answers.apps else "every sink"
+    if not answers.good:
+        parts.append(f"The settings are good, but not {everybody} answers. The router would start, and wait for those.")
+    elif answers.apps or answers.sinks:
+        parts.append(f"The settings are good, and {everybody} answers.")
     else:
-        parts.append("The settings are good, but not every sink answers. The router would start, and wait for those.")
+        parts.append("The settings are good.")
     return "\n\n".join(parts)
 
 
@@ -124,5 +153,5 @@ def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]])
     return f"{title}\n{tabulate(rows, headers=headers, tablefmt='simple', disable_numparse=True)}"
 
 
-def _answer(probe: Probe) -> tuple[str, str, str, str]:
-    return probe.sink, "yes" if probe.ok else "NO", f"{probe.milliseconds:.0f}", probe.detail
+def _answer(probe: Probe | AppProbe) -> tuple[str, str, str, str]:
+    return probe[0], "yes" if probe.ok else "NO", f"{probe.milliseconds:.0f}", probe.detail

@@ -64,6 +64,12 @@ class Refusal(NamedTuple):
     remedy: str = ""
     said: str = ""
 
+    @property
+    def text(self) -> str:
+        """All of it but the code, in one line."""
+        reason = f"{self.meaning}: {self.said}" if self.said else self.meaning
+        return f"{reason} ({self.remedy})" if self.remedy else reason
+
 
 _MEANINGS: dict[int, tuple[Verdict, str, str]] = {
     _BUSY: (Verdict.SOON, "Feishu is busy", ""),

@@ -97,6 +97,19 @@ def test_an_app_with_long_connections_only() -> None:
     assert "2 to https://open.feishu.cn" in check(env={**BASE, **long}).stdout
 
 
+def test_connect_asks_feishu_too() -> None:
+    long = {"FER_APP__MODE": "long_connection", "FER_APP__APP_ID": "cli_1", "FER_APP__APP_SECRET": SECRET}
+    env = {**BASE, **long, "FER_APP__DOMAIN": "http://127.0.0.1:1"}
+    result = check("--connect", env=env)
+    assert result.exit_code == 1
+    assert "app at Feishu" in result.stdout
+    assert "it can't be reached" in result.stdout
+    assert "not Feishu and every sink answers" in result.stdout
+    (probe,) = orjson.loads(check("--connect", "--json", env=env).stdout)["feishu"]
+    assert (probe["app"], probe["ok"]) == ("cli_1", False)
+    assert SECRET not in result.stdout
+
+
 def test_faults_as_json() -> None:
     result = check("--json", env={**BASE, "FER_APP__ENCRYPT_KEY": SECRET, "FER_LISTN": SECRET})
     assert result.exit_code == 2

@@ -94,15 +94,13 @@ class Connection:
     def _refused(self, refusal: Refusal) -> float:
         self.refused_by = refusal.code
         soon = refusal.verdict is Verdict.SOON
-        reason = ": ".join(filter(None, (refusal.meaning, refusal.said)))
-        reason += f" ({refusal.remedy})" if refusal.remedy else ""
         wait = self._waits.after(refusal.verdict, self._config)
-        self._enter("waiting" if soon else "refused", reason=reason)
+        self._enter("waiting" if soon else "refused", reason=refusal.text)
         self._tell(
             facts.UNCONNECTED if soon else facts.CONNECTION_REFUSED,
             code=refusal.code,
             verdict=refusal.verdict.value,
-            reason=reason,
+            reason=refusal.text,
             again_seconds=round(wait, 1),
         )
         return wait

@@ -24,3 +24,12 @@ class ConnectionRow(NamedTuple):
     events: int = 0
     last_event_ms: int = 0
     last_pong_ms: int = 0
+
+
+class AppProbe(NamedTuple):
+    """Whether Feishu takes an app's id and secret, and if not why, without secrets."""
+
+    app: str
+    ok: bool
+    detail: str
+    milliseconds: float
