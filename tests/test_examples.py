@@ -50,3 +50,8 @@ def test_apps_example_has_a_path_for_each(tmp_path: Path) -> None:
     settings = settings_of("apps.env", tmp_path)
     assert isinstance(settings.apps["hr"], AppSettings)
     assert [app.path for app in overview(settings).apps] == ["/webhook/event/hr", "/webhook/event/it"]
+
+
+def test_long_connection_example_needs_no_way_in(tmp_path: Path) -> None:
+    settings = settings_of("long-connection.env", tmp_path)
+    assert [(app.path, app.long_connection) for app in overview(settings).apps] == [("", "2 to https://open.feishu.cn")]

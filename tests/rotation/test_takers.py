@@ -1,5 +1,6 @@
 """From the file to its use: pushes, handshakes, tokens and sinks before, while and after it changes."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from router.rotation.rotation import AGAIN_SECONDS
 from router.settings import Settings, load
 from sinks.settings import SinkSettings
 from tests.doubles.commanded_journal import CommandedJournal
+from tests.doubles.peer import peer
 from tests.doubles.plugin import install
 from tests.doubles.pushes import event, signed
 from tests.doubles.raw_http import RawClient, request
@@ -87,6 +89,44 @@ async def test_a_push_in_flight_is_answered_by_the_keys_it_came_under(tmp_path: 
         journal.commit()
         assert (await client.answer()).status == 200
         assert (await client.push(push("old", "e-2"))).status == 401
+
+
+async def test_an_app_secret_is_rotated_and_one_that_feishu_refuses_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    write(path, "old")
+    async with peer() as feishu:
+        environ = LISTEN | {
+            "FER_APP__MODE": "long_connection",
+            "FER_APP__APP_ID": "cli_1",
+            "FER_APP__APP_SECRET_FILE": str(path),
+            "FER_APP__DOMAIN": feishu.domain,
+            "FER_APP__CONNECTIONS": "1",
+        }
+        settings = load(environ)
+        async with webhook(settings) as hook:
+            roads = ingress(settings, hook)
+            holding = asyncio.create_task(roads.long_connections.run())
+            await feishu.line()
+            async with watching(environ, takers(settings, roads, None, Lanes().replace)) as world:
+                feishu.answers.append((200, b'{"code":514,"msg":"wrong"}'))
+                write(path, "wrong")
+                await until_settled(world)
+                (kept,) = world.said("settings_kept")
+                assert (
+                    "FER_APP__APP_SECRET_FILE: no connection came up with it: the app's id or secret is wrong"
+                    in str(kept)
+                )
+                assert not feishu.lines[0].ended.is_set()
+                write(path, "new")
+                await until_settled(world)
+                await feishu.line(1)
+                await until(feishu.lines[0].ended.is_set)
+                assert [body["AppSecret"] for _, body in feishu.asked] == ["old", "wrong", "new"]
+                assert world.said("settings_reloaded")
+            await roads.long_connections.stop(5.0)
+            holding.cancel()
+            await asyncio.wait([holding])
+            await roads.long_connections.close()
 
 
 async def test_each_app_takes_up_its_own_keys(tmp_path: Path) -> None:

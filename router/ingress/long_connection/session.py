@@ -133,7 +133,7 @@ class Session:
             if frame.method == frames.DATA and kind in (frames.EVENT, frames.CARD):
                 payload = None if self._finishing else self._whole(frame, begun)
                 if payload is not None:
-                    self._event(frame._replace(payload=None), payload, begun)
+                    self._event(frame, payload, begun)
             elif frame.method == frames.CONTROL and kind == frames.PONG:
                 self._pong(frame.payload)
         except (FrameError, PartsError) as error:
