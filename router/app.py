@@ -24,13 +24,17 @@ from router.lifecycle.supervisor import Supervisor, WorkerFailedError
 from router.operations.letters import Letters
 from router.operations.operators import RouterOperators
 from router.operations.sinks import Sinks
-from router.readings import register_connections, register_readings
-from router.rotation import Ingress, Rotation, takers
+from router.readings import register_connections, register_readings, register_subscribers
+from router.rotation import Roads, Rotation, takers
 from router.settings import Sections
 from router.settings.model import Settings
+from router.subscribers.groups import Group
+from router.subscribers.server import SubscriberServer
 from router.telemetry import Telemetry, facts
 from sinks import registry
 from sinks.contract import Sink
+from sinks.feishu_ws.settings import FeishuWsSettings
+from sinks.feishu_ws.sink import FeishuWsSink
 from sinks.settings import SinkSettings
 
 CLOSE_SECONDS = 10.0
@@ -44,6 +48,7 @@ class Listening:
 
     webhook: list[str]
     admin: list[str]
+    programs: list[str]
 
 
 class Router:
@@ -62,6 +67,7 @@ class Router:
         }
         parts = Parts(self._journal, settings.dispatch, telemetry, self._clock)
         self._dispatcher = Dispatcher(sinks, settings.sinks, parts)
+        self._subscribers = self._make_subscribers(sinks) if settings.serves_programs else None
         intake = Intake(self._journal, telemetry, self._clock, load, self._dispatcher.wanted)
         self._webhook = WebhookServer(settings, intake, telemetry, self._clock)
         self._long_connections = LongConnections(settings, intake, telemetry, self._clock)
@@ -69,14 +75,16 @@ class Router:
         self._rotation: Rotation | None = None
         register_readings(telemetry, self._journal, self._dispatcher.readings, self._webhook)
         register_connections(telemetry, self._long_connections.rows, self._clock)
+        if self._subscribers is not None:
+            register_subscribers(telemetry, self._subscribers.groups)
 
     def rotate(self, environ: Mapping[str, str], sections: Sections) -> None:
         """Have changed keys, passwords and certificates taken up while it runs. Before `run`.
 
         sections: what `environ` gave, and this router was built from.
         """
-        ingress = Ingress(self._webhook, self._long_connections)
-        taken_by = takers(self._settings, ingress, self._admin, self._replace)
+        roads = Roads(self._webhook, self._long_connections, self._subscribers)
+        taken_by = takers(self._settings, roads, self._admin, self._replace)
         self._rotation = Rotation(environ, sections, taken_by, self._telemetry, self._clock)
 
     async def run(self, stop: Stop, started: Callable[[Listening], None]) -> None:
@@ -99,6 +107,9 @@ class Router:
             supervisor.run("long connections", self._long_connections.run())
             if self._admin is not None:
                 supervisor.run("admin port", self._admin.watch())
+            if self._subscribers is not None:
+                supervisor.run("subscribers", self._subscribers.watch())
+                supervisor.run("subscribers: look", self._subscribers.look())
             for name, work in self._dispatcher.workers():
                 supervisor.run(name, work)
             if self._rotation is not None:
@@ -125,8 +136,20 @@ class Router:
             socket_path=self._settings.admin_socket,
         )
 
+    def _make_subscribers(self, sinks: Mapping[str, Sink]) -> SubscriberServer:
+        groups = []
+        for name, sink in sinks.items():
+            settings = self._settings.sinks[name]
+            if isinstance(sink, FeishuWsSink) and isinstance(settings, FeishuWsSettings):
+                sink.pool.changed = self._dispatcher.outlets[name].hurry
+                groups.append(Group(name, settings.app_id, settings.plain_secrets, sink.pool))
+        return SubscriberServer(self._settings.ws, groups, self._telemetry, self._clock)
+
     async def _replace(self, name: str, settings: SinkSettings) -> None:
-        self._dispatcher.outlets[name].replace(registry.find(settings.type).build(name, settings))
+        sink = registry.find(settings.type).build(name, settings)
+        if isinstance(sink, FeishuWsSink) and isinstance(settings, FeishuWsSettings) and self._subscribers is not None:
+            sink.pool = self._subscribers.use_secrets(name, settings.plain_secrets)
+        self._dispatcher.outlets[name].replace(sink)
 
     async def _open_journal(self) -> None:
         try:
@@ -139,14 +162,20 @@ class Router:
         if self._admin is not None:
             stack.push_async_callback(self._close, "admin port", self._admin.close)
             admin = await _bind("FER_ADMIN__LISTEN", self._settings.admin.listen, self._admin.start)
+        programs: list[str] = []
+        if self._subscribers is not None:
+            stack.push_async_callback(self._close, "subscribers", self._subscribers.close)
+            programs = await _bind("FER_WS__LISTEN", self._settings.ws.listen, self._subscribers.start)
         stack.push_async_callback(self._close, "webhook", self._webhook.close)
-        return Listening(await _bind("FER_LISTEN", self._settings.listen, self._webhook.start), admin)
+        return Listening(await _bind("FER_LISTEN", self._settings.listen, self._webhook.start), admin, programs)
 
     async def _drain(self, accept_seconds: float) -> None:
         lanes_seconds = self._settings.drain.lanes_seconds
         self._draining = True
         self._telemetry.emit(facts.DRAINING, accept_seconds=accept_seconds, lanes_seconds=lanes_seconds)
         self._webhook.drain()
+        if self._subscribers is not None:
+            self._subscribers.drain()
         await self._clock.sleep(accept_seconds)
         patience = self._settings.ingress.budget_seconds + 1.0
         left = await asyncio.gather(
@@ -186,6 +215,8 @@ class Router:
         roads = {"webhook": listening.webhook, "admin": listening.admin}
         if self._long_connections.apps:
             roads["long_connections"] = list(self._long_connections.apps)
+        if listening.programs:
+            roads["programs"] = listening.programs
         return {**roads, "sinks": sinks}
 
 

@@ -9,15 +9,15 @@ from router.settings.apps import LONG_CONNECTION
 from sinks import registry
 
 
-def banner(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> None:
+def banner(settings: Settings, webhook: Sequence[str], admin: Sequence[str], programs: Sequence[str] = ()) -> None:
     """Print it to standard output, unless that carries events or the logs were asked for as JSON."""
     if settings.log.format == "json" or any(sink.type == "stdout" for sink in settings.sinks.values()):
         return
-    for line in _lines(settings, webhook, admin):
+    for line in _lines(settings, webhook, admin, programs):
         click.echo(line)
 
 
-def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> Iterator[str]:
+def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str], programs: Sequence[str]) -> Iterator[str]:
     yield click.style("Feishu Event Router is running.", bold=True)
     scheme = "https" if settings.tls.cert_file else "http"
     for address in webhook:
@@ -30,16 +30,24 @@ def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str]) -> 
             yield f"  app      {name or app.app_id}: {count} to {app.domain}"
     for address in admin:
         yield f"  admin    http://{address}/  (health, metrics, API)"
+    for address in programs:
+        yield f"  programs {settings.ws.domain(address)}  (what to give to Feishu's SDKs as the domain)"
     yield f"  journal  {settings.journal_file}"
-    for name, sink in settings.sinks.items():
-        wanted = "" if sink.events == ["*"] else f"  (events: {','.join(sink.events)})"
-        yield f"  sink     {name}: {sink.type} → {registry.find(sink.type).describe(sink)}{wanted}"
-    if not settings.sinks:
-        yield "  sink     none: events are only stored"
+    yield from _sinks(settings)
     yield from _keys(settings)
     if any(app.has_webhook for app in settings.apps.values()):
         yield "Try it, in a second terminal: " + click.style(".venv/bin/feishu-event-router send", bold=True)
     yield "Ctrl-C ends it."
+
+
+def _sinks(settings: Settings) -> Iterator[str]:
+    for name, sink in settings.sinks.items():
+        wanted = "" if sink.events == ["*"] else f"  (events: {','.join(sink.events)})"
+        yield f"  sink     {name}: {sink.type} → {registry.find(sink.type).describe(sink)}{wanted}"
+        for remark in registry.find(sink.type).remarks(sink):
+            yield f"           Note: {remark}"
+    if not settings.sinks:
+        yield "  sink     none: events are only stored"
 
 
 def _keys(settings: Settings) -> Iterator[str]:

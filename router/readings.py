@@ -9,6 +9,7 @@ from router.dispatch.lane import Reading
 from router.ingress.long_connection.status import STATES as CONNECTION_STATES
 from router.ingress.long_connection.status import ConnectionRow
 from router.journal.contract import Journal
+from router.subscribers.groups import Group
 from router.telemetry import Telemetry
 
 STATES = ("opening", "running", "unavailable", "paused", "stopped")
@@ -77,6 +78,22 @@ def register_connections(telemetry: Telemetry, rows: Callable[[], Sequence[Conne
         "Time since Feishu last answered a ping, of the app's connection that waits longest.",
         ("app",),
         lambda: _ages(min, rows(), clock, lambda row: row.last_pong_ms if row.state == "connected" else 0),
+    )
+
+
+def register_subscribers(telemetry: Telemetry, groups: Sequence[Group]) -> None:
+    """Declare the gauges of the programs that are connected to the router."""
+    telemetry.gauge(
+        "subscribers",
+        "Programs connected to the router, by sink.",
+        ("sink",),
+        lambda: [((group.sink,), len(group.pool.lines)) for group in groups],
+    )
+    telemetry.gauge(
+        "subscriber_unanswered",
+        "Events given to connected programs and not acknowledged yet.",
+        ("sink",),
+        lambda: [((group.sink,), group.pool.unanswered) for group in groups],
     )
 
 

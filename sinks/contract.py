@@ -69,8 +69,11 @@ class Sink(Protocol):
 
     max_events: int
     max_bytes: int
-    concurrency: int
     keeps_order: bool
+
+    @property
+    def concurrency(self) -> int:
+        """A plain attribute will do, where it stays the same."""
 
     async def open(self) -> None:
         """Connect. Raising SinkNotReadyError (or anything else) means "not now": the lane calls open() again later."""
@@ -93,12 +96,13 @@ class SinkType(Generic[SettingsT]):
     """What an entry point of group `event_router.sinks` names: a settings class and a constructor.
 
     build(name, settings) must do no I/O: that is what `open()` is for. describe(settings) says in one short line where
-    the output goes, without secrets.
+    the output goes, without secrets. remarks(settings) says what is allowed and probably not meant; mostly nothing.
     """
 
     settings: type[SettingsT]
     build: Callable[[str, SettingsT], Sink]
     describe: Callable[[SettingsT], str]
+    remarks: Callable[[SettingsT], Sequence[str]] = lambda _settings: ()
 
 
 AnySinkType = SinkType[Any]

@@ -9,6 +9,7 @@ GROUP = "event_router.sinks"
 BUILT_IN = {
     "kafka": "sinks.kafka:SINK",
     "http": "sinks.http:SINK",
+    "feishu_ws": "sinks.feishu_ws:SINK",
     "file": "sinks.file:SINK",
     "stdout": "sinks.stdout:SINK",
     "memory": "sinks.memory:SINK",

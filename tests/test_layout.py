@@ -63,6 +63,7 @@ MAY_IMPORT = {
         "router.ingress.tls",
         "router.ingress.webhook",
         "router.settings",
+        "router.subscribers.server",
         "router.telemetry",
         "sinks.probe",
         "sinks.settings",
@@ -79,9 +80,30 @@ MAY_IMPORT = {
         "sinks.settings",
     ),
     "router.simulator": ("router.admin.browsers", "router.clock", "router.feishu", "router.settings.address"),
+    "router.subscribers": (
+        "router.clock",
+        "router.feishu",
+        "router.ingress.body",
+        "router.ingress.connection",
+        "router.ingress.server",
+        "router.ingress.tls",
+        "router.settings",
+        "router.telemetry",
+        "sinks.feishu_ws.line",
+        "sinks.feishu_ws.pool",
+    ),
     "sinks": ("router.clock", "router.envelope", "router.feishu"),
 }
-CONCRETE = ("sinks.kafka", "sinks.http", "sinks.file", "sinks.stdout", "sinks.memory", "router.journal.sqlite")
+CONCRETE = (
+    "sinks.kafka",
+    "sinks.http",
+    "sinks.feishu_ws",
+    "sinks.file",
+    "sinks.stdout",
+    "sinks.memory",
+    "router.journal.sqlite",
+)
+SHARED = ("sinks.feishu_ws.line", "sinks.feishu_ws.pool")  # with router.subscribers, the port of that sink
 IO = {
     "aiohttp",
     "aiokafka",
@@ -170,6 +192,7 @@ def test_only_the_composition_root_and_the_registry_name_concrete_classes() -> N
         for imported in imports_of(path)
         for concrete in CONCRETE
         if below(imported, concrete) and not below(name_of(path), concrete)
+        if not (below(imported, *SHARED) and below(name_of(path), "router.subscribers"))
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -13,6 +13,7 @@ from router.commands.overview import Overview, overview
 from router.ingress.long_connection.status import AppProbe
 from router.settings import Fault, Settings, SettingsError, load
 from router.settings.apps import LONG_CONNECTION
+from router.settings.model import TlsSettings
 from sinks.probe import Probe, probe_all
 
 
@@ -74,15 +75,23 @@ def command(ctx: click.Context, connect: bool, seconds: float, as_json: bool) ->
 
 
 def _check_certificate(settings: Settings) -> None:
-    """Load what the webhook port would serve with. Raises SettingsError."""
-    if settings.tls.cert_file is None:
-        return
+    """Load what the ports would serve with. Raises SettingsError."""
+    served = {"FER_TLS__CERT_FILE": settings.tls}
+    if settings.serves_programs:
+        served["FER_WS__TLS__CERT_FILE"] = settings.ws.tls
+    faults = [fault for variable, tls in served.items() if tls.cert_file and (fault := _try(variable, tls))]
+    if faults:
+        raise SettingsError(faults)
+
+
+def _try(variable: str, tls: TlsSettings) -> Fault | None:
     from router.ingress.tls import TlsError, server_context  # noqa: PLC0415 - only where TLS is on
 
     try:
-        server_context(settings.tls)
+        server_context(tls)
     except TlsError as error:
-        raise SettingsError([Fault("FER_TLS__CERT_FILE", str(error).removeprefix("TLS: "))]) from None
+        return Fault(variable, str(error).removeprefix("TLS: "))
+    return None
 
 
 def _connect(settings: Settings, seconds: float) -> tuple[Answers, Sequence[str]]:

@@ -9,7 +9,7 @@ from router.feishu.catalogue import types
 from router.settings.address import parse_address
 from router.settings.apps import LONG_CONNECTION
 from router.settings.describe import Row, describe, keys_of
-from router.settings.model import AppSettings, Settings
+from router.settings.model import AppSettings, Settings, WsSettings
 from sinks import registry
 from sinks.settings import SinkSettings
 
@@ -101,9 +101,11 @@ def routes_of(settings: Settings) -> list[Route]:
 
 def _place(settings: Settings) -> dict[str, str]:
     scheme = "https" if settings.tls.cert_file else "http"
+    programs = {"programs": settings.ws.domain(_reachable(settings.ws.listen))} if settings.serves_programs else {}
     return {
         "webhook": f"{scheme}://{_reachable(settings.listen)}",
         "admin": f"http://{_reachable(settings.admin.listen)}" if settings.admin.listen else "off",
+        **programs,
         "data": str(settings.data_dir.absolute()),
         "journal": f"settled events kept {_duration(settings.journal.retention_seconds)}, "
         f"at most {_size(settings.journal.max_bytes)}; "
@@ -138,12 +140,24 @@ def _warnings(settings: Settings, routes: Sequence[Route]) -> list[str]:
         )
     if unwanted := [route.type for route in routes if not route.sinks]:
         notes.append(f"no sink wants {', '.join(unwanted)}; such events are counted, not delivered.")
+    for name, sink in settings.sinks.items():
+        notes += [f"of sink {name}: {remark}." for remark in registry.find(sink.type).remarks(sink)]
+    if settings.serves_programs and not _private(settings.ws):
+        notes.append(
+            "programs send their secret in clear to FER_WS__LISTEN unless something in front of it speaks TLS; "
+            "FER_WS__TLS__CERT_FILE, or FER_WS__PUBLIC_URL=wss://…, says that it is taken care of."
+        )
     return notes + [
         f"{pattern} of sink {name} matches no event type known to this version; is it spelled right?"
         for name, sink in settings.sinks.items()
         for pattern in sink.events
         if not any(fnmatchcase(type_, pattern.removeprefix("!").strip()) for type_ in types())
     ]
+
+
+def _private(ws: WsSettings) -> bool:
+    """Whether the programs' port is on this machine only, or there is TLS, here or in front."""
+    return parse_address(ws.listen).loopback or ws.tls.cert_file is not None or ws.public_url.startswith("wss:")
 
 
 def _duration(seconds: float) -> str:

@@ -117,7 +117,7 @@ async def _serve(settings: Settings, environ: Mapping[str, str], sections: Secti
         with stop_on_signal(stop), heard(logged(telemetry)):
             router = Router(settings, telemetry)
             router.rotate(environ, sections)
-            await router.run(stop, lambda listening: banner(settings, listening.webhook, listening.admin))
+            await router.run(stop, lambda at: banner(settings, at.webhook, at.admin, at.programs))
     except WorkerFailedError as error:
         if is_json(format_):
             return 1  # the line of the worker's crash says it

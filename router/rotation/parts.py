@@ -9,11 +9,12 @@ from sinks.settings import Section
 
 ADMIN = join(PREFIX, "admin")
 TLS = join(PREFIX, "tls")
-_SKIP = {PREFIX: frozenset({"admin", "apps", "sinks", "tls"})}
+WS = join(PREFIX, "ws")
+_SKIP = {PREFIX: frozenset({"admin", "apps", "sinks", "tls", "ws"})}
 
 
 class Part(NamedTuple):
-    """What is taken up together or not at all: one app, one sink, the webhook's TLS, the admin port.
+    """What is taken up together or not at all: one app, one sink, the webhook's TLS, the admin port, the programs' port.
 
     contents: fingerprints of the files that its settings name, by variable.
     """
@@ -36,7 +37,7 @@ class Difference(NamedTuple):
 def parts_of(sections: Sections) -> dict[str, Part]:
     """All parts without a fault, by the prefix of their variables; FER is all that is no part of its own."""
     root = sections.root
-    found: dict[str, Any] = {} if root is None else {PREFIX: root, TLS: root.tls, ADMIN: root.admin}
+    found: dict[str, Any] = {} if root is None else {PREFIX: root, TLS: root.tls, ADMIN: root.admin, WS: root.ws}
     found |= {app_prefix(name): app for name, app in sections.apps.items()}
     found |= {sink_prefix(name): sink for name, sink in sections.sinks.items()}
     return {

@@ -1,4 +1,4 @@
-"""Who takes up what: an app its keys and its secret, the webhook its certificate, the admin port its token, each sink what
+"""Who takes up what: an app its keys and its secret, the ports their certificates, the admin port its token, each sink what
 it has."""
 
 import asyncio
@@ -11,10 +11,11 @@ from router.ingress.long_connection.app import CredentialsError
 from router.ingress.long_connection.client import LongConnections
 from router.ingress.tls import TlsError, fresh_context
 from router.ingress.webhook import WebhookServer
-from router.rotation.parts import ADMIN, TLS
+from router.rotation.parts import ADMIN, TLS, WS
 from router.rotation.rotation import KeptError, Taker
-from router.settings.model import AdminSettings, AppSettings, Settings, TlsSettings
+from router.settings.model import AdminSettings, AppSettings, Settings, TlsSettings, WsSettings
 from router.settings.names import app_prefix, sink_prefix
+from router.subscribers.server import SubscriberServer
 from sinks.probe import probe
 from sinks.settings import SinkSettings
 
@@ -23,38 +24,45 @@ Replace = Callable[[str, SinkSettings], Awaitable[None]]
 """Ends the sink of that name in good order and goes on with one of these settings."""
 
 
-class Ingress(NamedTuple):
-    """The two roads in."""
+class Roads(NamedTuple):
+    """The two roads in, and the port that programs connect to, where there is one."""
 
     webhook: WebhookServer
     long_connections: LongConnections
+    subscribers: SubscriberServer | None = None
 
 
-def takers(settings: Settings, ingress: Ingress, admin: AdminServer | None, replace: Replace) -> dict[str, Taker]:
+def takers(settings: Settings, roads: Roads, admin: AdminServer | None, replace: Replace) -> dict[str, Taker]:
     """A taker for each part that may hold credentials, by the prefix of its variables."""
-    made: dict[str, Taker] = {app_prefix(name): partial(_app, ingress, name) for name in settings.apps}
+    made: dict[str, Taker] = {app_prefix(name): partial(_app, roads, name) for name in settings.apps}
     made |= {sink_prefix(name): partial(_sink, replace, name) for name in settings.sinks}
     if settings.tls.cert_file is not None:
-        made[TLS] = partial(_certificate, ingress.webhook)
+        made[TLS] = partial(_certificate, roads.webhook)
+    if roads.subscribers is not None and settings.ws.tls.cert_file is not None:
+        made[WS] = partial(_programs, roads.subscribers)
     if admin is not None:
         made[ADMIN] = partial(_token, admin)
     return made
 
 
-async def _app(ingress: Ingress, name: str, app: AppSettings) -> None:
+async def _app(roads: Roads, name: str, app: AppSettings) -> None:
     try:
-        await ingress.long_connections.use(name, app)
+        await roads.long_connections.use(name, app)
     except CredentialsError as error:
         raise KeptError(f"no connection came up with it: {error}") from error
-    ingress.webhook.use_keys(name, app)
+    roads.webhook.use_keys(name, app)
 
 
-async def _certificate(webhook: WebhookServer, tls: TlsSettings) -> None:
+async def _certificate(server: WebhookServer | SubscriberServer, tls: TlsSettings) -> None:
     try:
         context = await asyncio.to_thread(fresh_context, tls)
     except TlsError as error:
         raise KeptError(str(error)) from error
-    webhook.use_certificate(context)
+    server.use_certificate(context)
+
+
+async def _programs(subscribers: SubscriberServer, settings: WsSettings) -> None:
+    await _certificate(subscribers, settings.tls)
 
 
 async def _token(admin: AdminServer, settings: AdminSettings) -> None:

@@ -11,7 +11,7 @@ from router.settings.apps import check_apps
 from router.settings.environment import Environment, Tree
 from router.settings.faults import Fault, did_you_mean, nearest
 from router.settings.files import read_value
-from router.settings.model import AdminSettings, AppSettings, Settings
+from router.settings.model import PROGRAMS, AdminSettings, AppSettings, Settings, WsSettings
 from router.settings.names import APPS, PREFIX, SINKS, app_prefix, join, leaves, sink_prefix
 from router.settings.sections import Sections
 from router.settings.sinks import check_sinks
@@ -47,6 +47,8 @@ def read_sections(
     check_apps(env, apps)
     check_sinks(env, sinks)
     _check_addresses(env, tree, apps)
+    if any(env.raw(join(sink_prefix(name), "type")).strip() == PROGRAMS for name in sinks):
+        _check_programs_address(env, tree)
     env.faults.extend(filter(None, map(partial(_unknown, env), env.unknown())))
     files, contents = frozenset(env.files), dict(env.contents)
     return Sections(root, apps, sinks, sorted(env.faults), frozenset(env.faulty), files, contents)
@@ -150,6 +152,17 @@ def _check_addresses(env: Environment, tree: Tree, apps: Mapping[str, AppSetting
                 f"is not set, and without a key or a token anyone who reaches {listen} could push events",
                 f"set it or {token}, or listen on loopback, 127.0.0.1",
             )
+
+
+def _check_programs_address(env: Environment, tree: Tree) -> None:
+    ours = _address(tree.get("ws", {}).get("listen", WsSettings.model_fields["listen"].default))
+    for variable, text in (
+        ("FER_LISTEN", tree.get("listen", Settings.model_fields["listen"].default)),
+        ("FER_ADMIN__LISTEN", tree.get("admin", {}).get("listen", AdminSettings.model_fields["listen"].default)),
+    ):
+        other = _address(text)
+        if ours and other and collide(ours, other):
+            env.blame("FER_WS__LISTEN", f"takes the same port as {variable}, {other}", "choose another port")
 
 
 def _address(text: str) -> Address | None:

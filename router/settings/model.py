@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from router.settings.address import parse_address
-from router.settings.urls import DOMAINS, check_proxy, parse_domain
+from router.settings.urls import DOMAINS, check_proxy, check_ws_url, parse_domain
 from sinks.settings import ByteSize, Seconds, Section, SinkSettings, parse_lines, parse_list
 
 
@@ -29,6 +29,8 @@ def _network(text: str) -> str:
 Secrets = Annotated[list[SecretStr], BeforeValidator(parse_lines)]
 Networks = Annotated[list[Annotated[str, AfterValidator(_network)]], BeforeValidator(parse_list)]
 FEISHU_PATIENCE_SECONDS = 3.0
+PROGRAMS = "feishu_ws"
+"""The type of the sinks that programs connect to."""
 
 
 class AppSettings(Section):
@@ -115,9 +117,7 @@ class IngressSettings(Section):
 class TlsSettings(Section):
     """TLS of the webhook port."""
 
-    cert_file: Path | None = Field(
-        default=None, description="Certificate chain (PEM). Set: the webhook port speaks TLS."
-    )
+    cert_file: Path | None = Field(default=None, description="Certificate chain (PEM). Set: the port speaks TLS.")
     key_file: Path | None = Field(default=None, description="Private key (PEM).")
 
     @field_validator("key_file")
@@ -125,6 +125,49 @@ class TlsSettings(Section):
     def _both_or_none(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if "cert_file" in info.data and (info.data["cert_file"] is None) != (value is None):
             raise ValueError("belongs together with CERT_FILE: set both or neither")
+        return value
+
+
+class WsSettings(Section):
+    """The port that programs connect to as they would to Feishu; open only where there is a sink of type feishu_ws."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8090", description="Address and port; `:8090` is every interface."
+    )
+    public_url: Annotated[str, AfterValidator(check_ws_url)] = Field(
+        default="",
+        description="Where the programs reach it, ws://… or wss://…, when that is not the address that they ask at.",
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, le=100_000, description="Open connections, of all sinks together; more are refused."
+    )
+    handshake_seconds: Seconds = Field(
+        default=10.0,
+        gt=0,
+        description="A request that isn't complete by then is refused, and what isn't read is cut off.",
+    )
+    ping_interval_seconds: Seconds = Field(
+        default=30.0,
+        ge=1,
+        le=600,
+        description="How often a program says that it is there. Silent for twice as long and 5 s, it is given up.",
+    )
+    reconnect_interval_seconds: Seconds = Field(
+        default=5.0, ge=1, le=600, description="How long a program waits after an attempt that failed."
+    )
+    tls: TlsSettings = TlsSettings()
+
+    def domain(self, address: str) -> str:
+        """What programs set as Feishu's domain to come here. address: where it listens, `host:port`."""
+        if self.public_url:
+            return "http" + self.public_url.removeprefix("ws")
+        return f"{'https' if self.tls.cert_file else 'http'}://{address}"
+
+    @field_validator("ping_interval_seconds", "reconnect_interval_seconds")
+    @classmethod
+    def _whole(cls, value: float) -> float:
+        if value != int(value):
+            raise ValueError("must be whole seconds: the SDKs take nothing else")
         return value
 
 
@@ -205,6 +248,7 @@ class Settings(Section):
     sinks: dict[str, SinkSettings] = Field(default={})
     ingress: IngressSettings = IngressSettings()
     tls: TlsSettings = TlsSettings()
+    ws: WsSettings = WsSettings()
     admin: AdminSettings = AdminSettings()
     journal: JournalSettings = JournalSettings()
     dispatch: DispatchSettings = DispatchSettings()
@@ -215,6 +259,11 @@ class Settings(Section):
     def journal_file(self) -> Path:
         """The journal's database; its other files stand beside it."""
         return self.data_dir / "journal.db"
+
+    @property
+    def serves_programs(self) -> bool:
+        """Whether programs connect to it as they would to Feishu."""
+        return any(sink.type == PROGRAMS for sink in self.sinks.values())
 
     @property
     def admin_socket(self) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from router.settings.environment import Environment
 from router.settings.faults import did_you_mean
+from router.settings.model import PROGRAMS
 from router.settings.names import NAME, NAME_RULE, SINKS, join, sink_prefix
 
 TAKEN = "ingress"
@@ -16,6 +17,8 @@ def check_sinks(env: Environment, sinks: Collection[str]) -> None:
         env.blame(SINKS, f"names {TAKEN!r}, which stands for pushes that were not understood", "choose another name")
     _check_dead_letters(env, sinks, _said(env, sinks, "dead_letters"))
     _check_was(env, sinks, _said(env, sinks, "was"))
+    of_programs = [name for name, type_ in _said(env, sinks, "type").items() if type_ == PROGRAMS]
+    _check_app_ids(env, _said(env, of_programs, "app_id"))
 
 
 def _said(env: Environment, sinks: Collection[str], field: str) -> dict[str, str]:
@@ -58,3 +61,13 @@ def _check_was(env: Environment, sinks: Collection[str], said: Mapping[str, str]
             env.blame(variable, f"has the name {was!r}, which no sink can have had; {NAME_RULE}")
         elif heirs.setdefault(was, name) != name:
             env.blame(variable, f"names {was}, whose place {heirs[was]} takes over", unset)
+
+
+def _check_app_ids(env: Environment, said: Mapping[str, str]) -> None:
+    """An id and its secret say which sink a program wants: two can't have the same."""
+    owners: dict[str, str] = {}
+    for name, app_id in said.items():
+        owner = owners.setdefault(app_id, name)
+        if owner != name:
+            problem = f"is the same as {_variable(owner, 'app_id')}, and tells their programs apart"
+            env.blame(_variable(name, "app_id"), problem, "make one with: echo cli_$(openssl rand -hex 8)")

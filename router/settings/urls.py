@@ -1,5 +1,6 @@
 """Addresses in settings. Errors never repeat one: it may hold a password."""
 
+from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -30,11 +31,19 @@ def check_proxy(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-def _split(text: str) -> SplitResult | None:
-    """The parts of an http(s) URL with a host; None for anything else."""
+def check_ws_url(text: str) -> str:
+    """Give it back when it is empty or a websocket's address without a query. Raises ValueError."""
+    parts = _split(text, ("ws", "wss")) if text else None
+    if text and (parts is None or parts.username is not None or parts.query or parts.fragment):
+        raise ValueError("must be an address such as wss://events.example or ws://10.0.0.5:8090")
+    return text
+
+
+def _split(text: str, schemes: Collection[str] = ("http", "https")) -> SplitResult | None:
+    """The parts of a URL of such a scheme with a host; None for anything else."""
     try:
         parts = urlsplit(text)
-        usable = parts.scheme.lower() in ("http", "https") and parts.hostname and parts.port != 0
+        usable = parts.scheme.lower() in schemes and parts.hostname and parts.port != 0
     except ValueError:
         return None
     return parts if usable and text.isascii() and not any(char <= " " for char in text) else None

@@ -86,6 +86,38 @@ PING_UNANSWERED = Fact(
     ("app",),
 )
 
+# Subscribers: programs connected to the router
+SUBSCRIBER_CONNECTED = Fact(
+    "subscriber_connected", "Programs that connected to the router.", "info", "subscribers_connected", ("sink",)
+)
+SUBSCRIBER_GONE = Fact(
+    "subscriber_gone", "Connections of programs that ended.", "info", "subscribers_gone", ("sink", "reason")
+)
+SUBSCRIBER_REFUSED = Fact(
+    "subscriber_refused",
+    "Programs that were not let in.",
+    "warning",
+    "subscribers_refused",
+    ("reason",),
+    every_seconds=10,
+)
+SUBSCRIBER_BROKEN = Fact(
+    "subscriber_broken_frame",
+    "What programs sent and could not be read.",
+    "warning",
+    "subscriber_broken_frames",
+    ("sink",),
+    every_seconds=10,
+)
+LATE_ACK = Fact(
+    "acknowledged_late",
+    "Events that a program acknowledged after ACK_SECONDS; they are not pushed again.",
+    "warning",
+    "late_acks",
+    ("sink",),
+    every_seconds=10,
+)
+
 # Journal
 JOURNAL_OPENED = Fact("journal_opened", "Journal opened.", "info")
 JOURNAL_FULL = Fact(

@@ -10,15 +10,17 @@ DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 
 
-def documents() -> list[Any]:
+def documents(pattern: str = "*.yaml") -> list[Any]:
     """Every Kubernetes object under deploy/kubernetes, patterns included, kustomization.yaml not."""
-    paths = sorted(KUBERNETES.glob("*.yaml"))
+    paths = sorted(KUBERNETES.glob(pattern))
     return [doc for path in paths if path.name != "kustomization.yaml" for doc in yaml.safe_load_all(path.read_text())]
 
 
 def manifest(kind: str) -> Any:
-    """The one object of that kind."""
-    (found,) = [doc for doc in documents() if doc["kind"] == kind]
+    """The one object of that kind that is applied, or the pattern where none is."""
+    patterns = documents("*.example.yaml")
+    of_kind = [doc for doc in documents() if doc["kind"] == kind]
+    (found,) = [doc for doc in of_kind if doc not in patterns] or of_kind
     return found
 
 

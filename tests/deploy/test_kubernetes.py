@@ -52,11 +52,18 @@ def test_the_service_has_the_webhook_port_only() -> None:
     assert [port["targetPort"] for port in manifest("Service")["spec"]["ports"]] == ["webhook"]
 
 
+def test_the_service_for_programs_leads_to_their_port() -> None:
+    [service] = yaml.safe_load_all((KUBERNETES / "programs.example.yaml").read_text())
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["programs"]
+    assert service["spec"]["selector"] == manifest("Service")["spec"]["selector"]
+
+
 def test_the_network_policy_opens_the_admin_port_to_prometheus_only() -> None:
     rules = manifest("NetworkPolicy")["spec"]["ingress"]
     opened = {port["port"]: rule.get("from") for rule in rules for port in rule["ports"]}
-    assert opened.keys() == {"webhook", "admin"}
+    assert opened.keys() == {"webhook", "programs", "admin"}
     assert opened["webhook"] is None
+    assert opened["programs"] == [{"namespaceSelector": {}}], "from within the cluster"
     assert opened["admin"]
 
 
@@ -64,6 +71,7 @@ def test_ports_are_those_the_router_listens_on() -> None:
     ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
     environment = pod_environment()
     assert environment["FER_LISTEN"] == f"0.0.0.0:{ports['webhook']}"
+    assert environment["FER_WS__LISTEN"] == f"0.0.0.0:{ports['programs']}"
     assert environment["FER_ADMIN__LISTEN"] == f"0.0.0.0:{ports['admin']}"
     annotations = manifest("Deployment")["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == str(ports["admin"])

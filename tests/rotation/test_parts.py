@@ -108,7 +108,7 @@ def test_a_part_with_a_fault_is_none_and_the_others_are_whole() -> None:
     environ = {**HTTP, "FER_SINK__IAM__URL": "https://a.example/", "FER_APPS": "hr,it"}
     names = ["FER_APP__HR__ENCRYPT_KEY", "FER_APP__HR__VERIFICATION_TOKEN", "FER_APP__IT__ENCRYPT_KEY"]
     every = set(parts_of(read(dict.fromkeys(names, "k"), environ)))
-    assert every == {"FER", "FER_TLS", "FER_ADMIN", "FER_APP__HR", "FER_APP__IT", "FER_SINK__IAM"}
+    assert every == {"FER", "FER_TLS", "FER_WS", "FER_ADMIN", "FER_APP__HR", "FER_APP__IT", "FER_SINK__IAM"}
     broken = read({**dict.fromkeys(names, "k"), names[1]: ""}, environ)
     assert every - set(parts_of(broken)) == {"FER_APP__HR"}, "half an app's keys could be taken for all of them"
     unread = read({"FER_ADMIN__TOKEN": "", "FER_SINK__IAM__BEARER_TOKEN": "a b"}, environ)

@@ -15,7 +15,7 @@ from router.admin.health import Condition
 from router.admin.server import AdminServer
 from router.clock import SystemClock
 from router.ingress.long_connection.client import LongConnections
-from router.rotation import Ingress, takers
+from router.rotation import Roads, takers
 from router.rotation.rotation import AGAIN_SECONDS
 from router.settings import Settings, load
 from sinks.settings import SinkSettings
@@ -43,8 +43,8 @@ class Lanes:
         self.replaced.append((name, settings))
 
 
-def ingress(settings: Settings, hook: Hook) -> Ingress:
-    return Ingress(hook.server, LongConnections(settings, hook.intake, hook.telemetry, SystemClock()))
+def ingress(settings: Settings, hook: Hook) -> Roads:
+    return Roads(hook.server, LongConnections(settings, hook.intake, hook.telemetry, SystemClock()))
 
 
 @asynccontextmanager

@@ -119,3 +119,19 @@ def test_settings_without_faults_can_be_carried_out(sinks: dict[str, tuple[str, 
     sound = ends <= sinks.keys() and not any(sinks[end][0] for end in ends)
     sound = sound and not set(left) & sinks.keys() and len(left) == len(set(left))
     assert sound == (not faults(*sinks, **said))
+
+
+def test_ids_of_programs_tell_their_sinks_apart() -> None:
+    environ = {"FER_SINKS": "a,b,c"}
+    for name, app_id in (("A", "cli_1"), ("B", "cli_2"), ("C", "cli_1")):
+        environ |= {
+            f"FER_SINK__{name}__TYPE": "feishu_ws",
+            f"FER_SINK__{name}__APP_ID": app_id,
+            f"FER_SINK__{name}__APP_SECRET": "secret-of-sixteen",
+        }
+    with pytest.raises(SettingsError) as caught:
+        load(environ)
+    [fault] = caught.value.faults
+    assert fault.variable == "FER_SINK__C__APP_ID"
+    assert "FER_SINK__A__APP_ID" in fault.problem
+    assert "openssl" in fault.suggestion

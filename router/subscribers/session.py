@@ -1,0 +1,176 @@
+"""One connected program: acknowledgements and pings in, events and pongs out."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from router.clock import Clock
+from router.feishu import frames
+from router.feishu.discovery import ClientConfig
+from router.feishu.frames import Frame, FrameError
+from router.subscribers.groups import Group
+from router.telemetry import Telemetry, facts
+from sinks.feishu_ws.line import SERVICE
+from sinks.feishu_ws.pool import Heard
+
+MESSAGE_BYTES = 1 << 20
+"""Of what a program sends: acknowledgements and pings are small."""
+CLOSE_SECONDS = 1.0
+"""Java's SDK never answers a close: it notices only that its connection is cut."""
+NUISANCES = 100
+NUISANCE_SECONDS = 10.0
+"""So many frames that nobody can want within such a time, and the connection is closed."""
+PING_SECONDS = 0.5
+"""No program that means it pings as often."""
+GOING_AWAY, POLICY = 1001, 1008
+_LOST = (ConnectionError, RuntimeError)
+"""What writing to a websocket raises that is closed."""
+
+
+class Tools(NamedTuple):
+    """What all sessions share. config: how programs are to behave, with every pong."""
+
+    telemetry: Telemetry
+    clock: Clock
+    config: ClientConfig
+
+
+@dataclass(slots=True)
+class About:
+    """What is known of a program. since_ms: Unix ms."""
+
+    id: str
+    client: str
+    agent: str
+    since_ms: int
+    acknowledged: int = 0
+
+
+class Session:
+    """`run` once; `end` ends it. abort: cuts TCP at once."""
+
+    def __init__(
+        self, group: Group, about: About, socket: web.WebSocketResponse, abort: Callable[[], None], tools: Tools
+    ) -> None:
+        self.group = group
+        self.about = about
+        self._socket = socket
+        self._abort = abort
+        self._tools = tools
+        self._now = tools.clock.monotonic
+        self._pong = frames.pong(SERVICE, orjson.dumps(tools.config.document()))
+        self._heard = self._now()
+        self._pinged = float("-inf")
+        self._nuisances = 0
+        self._nuisance_since = self._heard
+        self._reason = ""
+        self._ending: asyncio.Task[None] | None = None
+        self._line = group.pool.join(self)
+
+    async def send(self, frame: bytes) -> None:
+        """Write a frame; return when there is room for more. Raises ConnectionError when it is gone."""
+        try:
+            await self._socket.send_bytes(frame)
+        except RuntimeError as error:
+            raise ConnectionResetError("it is closed") from error
+
+    @property
+    def unanswered(self) -> int:
+        """Frames that it has not acknowledged yet."""
+        return len(self._line.unanswered)
+
+    async def run(self) -> str:
+        """Until the connection is over; why it is, in one word."""
+        try:
+            while await self._next():
+                pass
+        finally:
+            self.group.pool.leave(self._line)
+            if self._ending is not None:
+                await asyncio.wait([self._ending])
+            self._abort()
+        return self._reason or "lost"
+
+    def end(self, reason: str, code: int = GOING_AWAY) -> None:
+        """Close it, and cut it soon after."""
+        if self._ending is None:
+            self._reason = self._reason or reason
+            self._ending = asyncio.create_task(self._close(code), name="subscriber: close")
+
+    async def ended(self) -> None:
+        """Wait for what `end` began."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
+
+    def check(self, now: float) -> None:
+        """End it when nothing was heard for long. One that is at work on an event may be silent: Python's SDK is."""
+        limit = 2 * self._tools.config.ping_interval + 5
+        if now - self._heard >= limit and not self._line.unanswered:
+            self.end("silent")
+
+    async def _next(self) -> bool:
+        kind, data, _ = await self._socket.receive()
+        if kind is WSMsgType.BINARY:
+            self._heard = self._now()
+            await self._take(data)
+        elif kind is WSMsgType.TEXT:
+            self._broken("a text message")
+        else:
+            if kind is WSMsgType.CLOSE:
+                self._reason = self._reason or "closed"
+            elif kind is WSMsgType.ERROR:
+                self._reason = self._reason or "misbehaved"
+            return False
+        return True
+
+    async def _take(self, data: bytes) -> None:
+        try:
+            frame = frames.decode(data)
+        except FrameError as error:
+            self._broken(str(error))
+            return
+        if frame.method == frames.DATA:
+            self._acknowledged(frame)
+        elif frame.header("type") == frames.PING:
+            if self._heard - self._pinged < PING_SECONDS:
+                self._nuisance()
+            self._pinged = self._heard
+            with suppress(*_LOST):
+                await self.send(self._pong)
+
+    def _acknowledged(self, frame: Frame) -> None:
+        code = frames.ack_code(frame)
+        if code is None:
+            self._broken("an acknowledgement without a code")
+        heard = self.group.pool.answered(self._line, frame.header("message_id"), code)
+        if heard is Heard.UNKNOWN:
+            self._nuisance()
+            return
+        self.about.acknowledged += 1
+        if heard is Heard.LATE:
+            self._tools.telemetry.emit(facts.LATE_ACK, sink=self.group.sink, connection=self.about.id)
+
+    def _broken(self, flaw: str) -> None:
+        self._tools.telemetry.emit(facts.SUBSCRIBER_BROKEN, sink=self.group.sink, connection=self.about.id, flaw=flaw)
+        self._nuisance()
+
+    def _nuisance(self) -> None:
+        now = self._now()
+        if now - self._nuisance_since >= NUISANCE_SECONDS:
+            self._nuisance_since, self._nuisances = now, 0
+        self._nuisances += 1
+        if self._nuisances > NUISANCES:
+            self.end("misbehaved", POLICY)
+
+    async def _close(self, code: int) -> None:
+        try:
+            with suppress(*_LOST, TimeoutError):
+                async with asyncio.timeout(2 * CLOSE_SECONDS):
+                    await self._socket.close(code=code)
+        finally:
+            self._abort()

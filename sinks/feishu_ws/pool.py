@@ -1,0 +1,268 @@
+"""The connected programs of one sink: each event goes to one of them, and its acknowledgement is waited for."""
+
+import asyncio
+import random
+import secrets
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from router.clock import Clock, SystemClock
+from sinks.feishu_ws.line import Key, Line, Sent, Wire
+
+ACKNOWLEDGED = 200
+NOBODY, BUSY, NO_ACK, LOST = range(-4, 0)
+"""What there is instead of a code: nobody is connected; nobody has a free slot; no answer in time; the connection ended."""
+WAIT_SECONDS = 30.0
+"""How long an event waits for a slot, and at least how long an unanswered frame keeps its own."""
+KEPT_ACKS = 5
+"""Times ACK_SECONDS that an unanswered frame keeps its slot, where that is longer."""
+REMEMBERED = 10_000
+_NUMBERS = 1 << 31
+
+
+class Heard(Enum):
+    """What an acknowledgement was. LATE: its event counts as failed by now; UNKNOWN: of no frame that is waited for."""
+
+    IN_TIME = "in_time"
+    LATE = "late"
+    UNKNOWN = "unknown"
+
+
+class Pool:
+    """Outlives the sinks that push through it, so that programs stay connected while their secret changes.
+
+    changed: called when more can be pushed than before. A frame has a slot of its connection until it is answered; one
+    whose answer is overdue keeps it, since some SDKs handle one event at a time and would only take up the next later.
+    """
+
+    def __init__(
+        self, in_flight: int = 1, ack_seconds: float = 3.0, max_connections: int = 50, clock: Clock | None = None
+    ) -> None:
+        self.changed: Callable[[], None] = _nobody_asks
+        self.lines: list[Line] = []
+        self._in_flight = in_flight
+        self._ack_seconds = ack_seconds
+        self._max_connections = max_connections
+        self._clock = clock or SystemClock()
+        self._open: list[Line] = []
+        self._free = 0
+        self._pushing = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._overdue: dict[Key, Sent] = {}
+        self._late: Final = _Memory()
+        self._lost: Final = _Memory()
+        self._prefix = secrets.token_hex(8)
+        self._number = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no more programs may connect."""
+        return len(self.lines) >= self._max_connections
+
+    @property
+    def concurrency(self) -> int:
+        """How many events may be on their way at once."""
+        return max(1, self._pushing + self._free)
+
+    @property
+    def unanswered(self) -> int:
+        """Frames that were not acknowledged yet."""
+        return sum(len(line.unanswered) for line in self.lines)
+
+    # What the server calls
+
+    def join(self, wire: Wire) -> Line:
+        """A program connected."""
+        line = Line(wire, self._in_flight)
+        self.lines.append(line)
+        self._free += line.free
+        self._offer(line)
+        self._wake()
+        self.changed()
+        return line
+
+    def leave(self, line: Line) -> None:
+        """Its connection ended. Idempotent."""
+        if line not in self.lines:
+            return
+        self.lines.remove(line)
+        self._withdraw(line)
+        self._free -= line.free
+        unanswered, line.unanswered = line.unanswered, {}
+        for sent in unanswered.values():
+            self._over(sent)
+            sent.answer(LOST)
+        if not self.lines:
+            while self._waiting:
+                self._wake()
+
+    def answered(self, line: Line, message_id: str, code: int | None) -> Heard:
+        """An acknowledgement came; code: None for one that can't be read, which counts as a failure."""
+        sent = line.unanswered.get(message_id)
+        if sent is None:
+            return Heard.UNKNOWN
+        late = sent.waiter is None
+        if late and code == ACKNOWLEDGED:
+            self._late.add(sent.key)
+        sent.answer(0 if code is None else max(0, code))
+        self._release(sent)
+        return Heard.LATE if late else Heard.IN_TIME
+
+    # What the sink calls
+
+    async def push(self, key: Key, payload: bytes) -> int:
+        """Bring an event to one of the programs. The code that it answered, or what there is instead of one."""
+        self._pushing += 1
+        try:
+            return await self._push(key, payload)
+        finally:
+            self._pushing -= 1
+
+    async def _push(self, key: Key, payload: bytes) -> int:
+        earlier = self._overdue.get(key)
+        if earlier is not None and earlier.done is not None:  # somebody may still be at work on it
+            await asyncio.wait([earlier.done], timeout=WAIT_SECONDS)
+            if not earlier.done.done():
+                return NO_ACK
+        while not self._late.take(key):
+            line = await self._line()
+            if isinstance(line, int):
+                return line
+            code = await self._push_over(line, key, payload)
+            if code != LOST:
+                self._lost.take(key)
+                return code
+            if not self._lost.add(key):  # whoever gets it ends: it may be the cause
+                return LOST
+        return ACKNOWLEDGED
+
+    async def _line(self) -> Line | int:
+        """One at random of those with a free slot, as Feishu does; waits for one a while."""
+        until = self._clock.monotonic() + WAIT_SECONDS
+        while self.lines:
+            if self._open:
+                return random.choice(self._open)  # noqa: S311 - not a secret
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                return BUSY
+            await self._turn(left)
+        return NOBODY
+
+    async def _turn(self, seconds: float) -> None:
+        """Wait until a slot may be free."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await asyncio.wait([waiter], timeout=seconds)
+        except asyncio.CancelledError:
+            if waiter.done():
+                self._wake()  # it was this one's turn: the next one's, then
+            raise
+        finally:
+            waiter.cancel()
+
+    async def _push_over(self, line: Line, key: Key, payload: bytes) -> int:
+        self._number = self._number % _NUMBERS + 1
+        sent = Sent(line, key, f"{self._prefix}{self._number:08x}")
+        waiter = sent.waiter
+        assert waiter is not None  # noqa: S101 - for mypy: it has just been made
+        line.unanswered[sent.message_id] = sent
+        self._take(line)
+        try:
+            await line.write(self._number, sent.message_id, payload, int(self._clock.wall() * 1000))
+            timer = asyncio.get_running_loop().call_later(self._ack_seconds, sent.answer, NO_ACK)
+            try:
+                code = await waiter
+            finally:
+                timer.cancel()
+        except ConnectionError:
+            self._release(sent)
+            return LOST
+        except asyncio.CancelledError:
+            self._wait_on(sent)
+            raise
+        if code == NO_ACK:
+            self._wait_on(sent)
+        return code
+
+    # Slots
+
+    def _take(self, line: Line) -> None:
+        self._free -= 1
+        if not line.free:
+            self._withdraw(line)
+
+    def _release(self, sent: Sent) -> None:
+        """Its slot is free again."""
+        if sent.line.unanswered.pop(sent.message_id, None) is None:
+            return
+        overdue = sent.done is not None
+        self._over(sent)
+        self._free += 1
+        if sent.line.at < 0:
+            self._offer(sent.line)
+        self._wake()
+        if overdue:  # else the end of its push says so
+            self.changed()
+
+    def _wait_on(self, sent: Sent) -> None:
+        """Nobody waits any longer for this frame's answer; it may still come."""
+        sent.waiter = None
+        if sent.message_id in sent.line.unanswered:
+            loop = asyncio.get_running_loop()
+            sent.done = loop.create_future()
+            sent.timer = loop.call_later(max(WAIT_SECONDS, KEPT_ACKS * self._ack_seconds), self._release, sent)
+            self._overdue[sent.key] = sent
+
+    def _over(self, sent: Sent) -> None:
+        if sent.done is not None:
+            if not sent.done.done():
+                sent.done.set_result(None)
+            if self._overdue.get(sent.key) is sent:
+                del self._overdue[sent.key]
+        if sent.timer is not None:
+            sent.timer.cancel()
+
+    def _offer(self, line: Line) -> None:
+        line.at = len(self._open)
+        self._open.append(line)
+
+    def _withdraw(self, line: Line) -> None:
+        if line.at >= 0:
+            last = self._open.pop()
+            if last is not line:
+                self._open[line.at] = last
+                last.at = line.at
+            line.at = -1
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+
+class _Memory:
+    """Events of which something is remembered, the latest ones."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Key, None] = {}
+
+    def add(self, key: Key) -> bool:
+        """Whether it wasn't there before."""
+        new = key not in self._keys
+        self._keys[key] = None
+        if len(self._keys) > REMEMBERED:
+            del self._keys[next(iter(self._keys))]
+        return new
+
+    def take(self, key: Key) -> bool:
+        """Forget it; whether it was there."""
+        return key in self._keys and self._keys.pop(key) is None
+
+
+def _nobody_asks() -> None:
+    """Until somebody does."""
