@@ -110,10 +110,11 @@ class LongConnections:
             return
         connection = usable[0] if len(usable) == 1 else self._rng.choice(usable)
         fault = self._faults.at(Moment.FRAME)
+        doing = fault or ("half-open" if connection.silent else "")
         self._serial += 1
         message_id = f"{self._rng.getrandbits(80):020x}{self._serial:016x}"
         now = asyncio.get_running_loop().time()
-        self._sent[message_id] = _Sent(record, connection, now, fault, copy)
+        self._sent[message_id] = _Sent(record, connection, now, doing, copy)
         self._due.append((now + self._seconds, message_id))
         if self._timer is None:
             self._wait(self._seconds)

@@ -172,23 +172,29 @@ class Simulator:
             if rate and (early := begun + number / rate - loop.time()) > 0:
                 await asyncio.sleep(early)
             while self.under_way >= at_once:
-                await self._change()
+                await self.progress()
             self.push(push, **how)
+
+    async def progress(self) -> None:
+        """Return when something has changed: an attempt or a wait is over, a connection has come or gone."""
+        if self._changed is None:
+            self._changed = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._changed)
 
     async def settled(self) -> None:
         """Return when every event is accepted or lost, and every copy answered."""
         while self.account.waiting or self.under_way or self._tasks:
-            await self._change()
+            await self.progress()
 
     async def quiet(self) -> None:
         """Return when no attempt is under way; others may wait for theirs."""
         while self.under_way:
-            await self._change()
+            await self.progress()
 
     async def connected(self, count: int = 1, app_id: str = "") -> None:
         """Return when there are so many connections, of one app or of all."""
         while self.connections(app_id) < count:
-            await self._change()
+            await self.progress()
 
     def report(self) -> Report:
         """The account up to now."""
@@ -264,11 +270,6 @@ class Simulator:
         if self._changed is not None:
             self._changed.set_result(None)
             self._changed = None
-
-    async def _change(self) -> None:
-        if self._changed is None:
-            self._changed = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._changed)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.replace("//", "/")

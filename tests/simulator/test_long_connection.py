@@ -156,6 +156,7 @@ async def test_a_silent_connection_is_chosen_like_any_other_until_it_is_gone() -
         second = feishu.push(DOCUMENT)
         await until(lambda: len(second.attempts) == 1)
         assert [first.attempts[0].answer, second.attempts[0].answer] == [LATE, LATE]
+        assert feishu.report().late == 0, "our own doing"
         assert not client.pongs
         assert feishu.connections() == 1
         assert feishu.hang_up() == 1
