@@ -151,7 +151,7 @@ class Generator:
 
     async def _timed_run(self) -> Result:
         print("begin", flush=True)
-        begin, used = time.perf_counter(), _cpu()
+        begin, used = time.perf_counter(), cpu_seconds()
         self._timed = True
         await self._pass(self._plan.seconds)
         self._timed = False
@@ -163,7 +163,7 @@ class Generator:
         return Result(
             answered=len(times),
             seconds=seconds,
-            cpu_us=(_cpu() - used) / count * 1e6,
+            cpu_us=(cpu_seconds() - used) / count * 1e6,
             p50=p50,
             p99=p99,
             worst=worst,
@@ -231,7 +231,8 @@ class Generator:
             self._quiet.set()
 
 
-def _cpu() -> float:
+def cpu_seconds() -> float:
+    """What this process has used, in user mode and in the kernel."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

@@ -52,13 +52,13 @@ def rss_mb(pid: int, *, peak: bool) -> float:
 def process(
     command: Sequence[str], environ: Mapping[str, str], log: Path, *, talks: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
-    """A child that ends with the block: asked first, then killed. talks: its standard output is read here."""
+    """A child that ends with the block: asked first, then killed. talks: its standard input and output are ours."""
     with ExitStack() as stack:
         output = stack.enter_context(log.open("a"))
         child = subprocess.Popen(
             command,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
             stdout=subprocess.PIPE if talks else output,
             stderr=output,
             text=True,
@@ -73,5 +73,5 @@ def process(
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-            if child.stdout is not None:
-                child.stdout.close()
+            for pipe in filter(None, (child.stdin, child.stdout)):
+                pipe.close()

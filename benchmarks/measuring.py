@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,8 +38,7 @@ class Run:
 
 def measure(server: Server, plan: Plan, folder: Path, sink: str = "") -> Run:
     """Run the plan against the server, then wait until that sink has everything (no sink: don't wait)."""
-    command = [sys.executable, "-m", "benchmarks.load", orjson.dumps(asdict(plan)).decode()]
-    with machine.process(command, {}, folder / "load.log", talks=True) as child:
+    with _load(server, plan, folder) as child:
         _line(child, folder, "begin")
         used, begin = machine.cpu_seconds(server.pid), time.monotonic()
         before = server.undelivered(sink)
@@ -58,6 +59,21 @@ def measure(server: Server, plan: Plan, folder: Path, sink: str = "") -> Run:
     )
 
 
+@contextmanager
+def _load(server: Server, plan: Plan, folder: Path) -> "Iterator[subprocess.Popen[str]]":
+    """The load generator at work."""
+    line = orjson.dumps(asdict(plan)).decode()
+    if server.feishu is not None:
+        assert server.feishu.stdin is not None
+        server.feishu.stdin.write(line + "\n")
+        server.feishu.stdin.flush()
+        yield server.feishu
+        return
+    command = [sys.executable, "-m", "benchmarks.load", line]
+    with machine.process(command, {}, folder / "load.log", talks=True) as child:
+        yield child
+
+
 def plan_for(pool: Pool, server: Server) -> Plan:
     """The defaults: closed loop, 64 connections."""
     return Plan(server.port, str(pool.file), pool.size, pool.events)
@@ -76,5 +92,6 @@ def _line(child: "subprocess.Popen[str]", folder: Path, wanted: str) -> str:
     assert child.stdout is not None
     line = child.stdout.readline()
     if not line.startswith(wanted):
-        raise RuntimeError(f"the load generator failed:\n{(folder / 'load.log').read_text()[-2000:]}{line}")
+        said = "".join(log.read_text()[-2000:] for log in folder.glob("*.log") if log.stem in ("load", "feishu"))
+        raise RuntimeError(f"the load generator failed:\n{said}{line}")
     return line

@@ -1,9 +1,10 @@
-"""Pushes made in advance: whole HTTP requests of one length in one file, so that sending one costs a slice."""
+"""Pushes made in advance, of one length in one file, so that sending one costs a slice: whole HTTP requests, or plain."""
 
 import binascii
 import hashlib
 import mmap
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -28,14 +29,14 @@ _ENTITY = ("department_id", "employment_id", "process_id", "approval_group_id")
 
 
 class Pool(NamedTuple):
-    """`events` requests of `size` bytes each."""
+    """`events` pushes of `size` bytes each."""
 
     file: Path
     size: int
     events: int
 
     def open(self) -> mmap.mmap:
-        """The requests one after another, read only."""
+        """The pushes one after another, read only."""
         with self.file.open("rb") as opened:
             return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -50,10 +51,10 @@ def number_of(id_: str) -> int:
     return int(id_[:8], 16)
 
 
-def push(number: int, created_ms: int) -> dict[str, Any]:
+def push(number: int, created_ms: int, token: str = TOKEN) -> dict[str, Any]:
     """One event of six types in turn and one of 10,000 subjects at random, padded to `PLAINTEXT_BYTES` of JSON."""
     made = sample(TYPES[number % len(TYPES)])
-    made["header"] |= {"event_id": event_id(number), "create_time": str(created_ms), "token": TOKEN}
+    made["header"] |= {"event_id": event_id(number), "create_time": str(created_ms), "token": token}
     event = made["event"]
     subject = int(event_id(number)[-8:], 16) % SUBJECTS
     for name in _ENTITY:
@@ -85,23 +86,30 @@ def request(number: int, now_ms: int) -> bytes:
     return head.encode() + body
 
 
-def make(file: Path, count: int, now_ms: int) -> Pool:
-    """Write them with every core there is."""
-    size = len(request(0, now_ms))
+def plain(number: int, now_ms: int) -> bytes:
+    """The push as it comes over a long connection."""
+    return orjson.dumps(push(number, now_ms + number // 20, token=""))
+
+
+def make(file: Path, count: int, now_ms: int, each: Callable[[int, int], bytes] = request) -> Pool:
+    """Write them with every core there is. each: makes one from its number and the time."""
+    size = len(each(0, now_ms))
     with file.open("wb") as opened:
         opened.truncate(size * count)
     starts = range(0, count, CHUNK)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as workers:
-        for _ in workers.map(_write, repeat(file), starts, [min(CHUNK, count - at) for at in starts], repeat(now_ms)):
+        for _ in workers.map(
+            _write, repeat(file), starts, [min(CHUNK, count - at) for at in starts], repeat(now_ms), repeat(each)
+        ):
             pass
     return Pool(file, size, count)
 
 
-def _write(file: Path, first: int, count: int, now_ms: int) -> None:
-    requests = [request(number, now_ms) for number in range(first, first + count)]
+def _write(file: Path, first: int, count: int, now_ms: int, each: Callable[[int, int], bytes]) -> None:
+    requests = [each(number, now_ms) for number in range(first, first + count)]
     size = len(requests[0])
-    if {len(each) for each in requests} != {size}:
-        raise AssertionError("requests differ in length")
+    if {len(made) for made in requests} != {size}:
+        raise AssertionError("pushes differ in length")
     with file.open("r+b") as opened:
         opened.seek(first * size)
         opened.write(b"".join(requests))

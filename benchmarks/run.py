@@ -37,7 +37,7 @@ class Report:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of 1 s, short parts: does it work?")
-    parser.add_argument("--only", default="abcde", metavar="LETTERS", help="of what is compared in turns, such as bc")
+    parser.add_argument("--only", default="abcdef", metavar="LETTERS", help="of what is compared in turns, such as bc")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--seconds", type=float, help="of each run in turns (3)")
     parser.add_argument("--rounds", type=int, help="of turns (3)")
@@ -76,9 +76,7 @@ def measure_all(options: argparse.Namespace, bench: Bench) -> Report:
         report.targets += found
 
     def paced() -> None:
-        run, found = parts.paced(bench, max(1.0, options.sustained / 2))
-        report.runs["c, 500/s"] = [run]
-        report.targets += found
+        _paced(report, bench, max(1.0, options.sustained / 2))
 
     def drained() -> None:
         report.others["backlog"], found = backlog.drained(bench, options.backlog)
@@ -98,6 +96,13 @@ def measure_all(options: argparse.Namespace, bench: Bench) -> Report:
             report.targets.append(Target(name, "works", str(error).splitlines()[0], met=False))
     report.targets.append(targets.none_wrong([run for runs in report.runs.values() for run in runs]))
     return report
+
+
+def _paced(report: Report, bench: Bench, seconds: float) -> None:
+    for letter in parts.PACED_MS:
+        run, found = parts.paced(bench, letter, seconds)
+        report.runs[f"{letter}, 500/s"] = [run]
+        report.targets += found
 
 
 def show(report: Report, cores: machine.Cores) -> None:
@@ -138,11 +143,13 @@ def main() -> int:
         longest = max(options.seconds if "turns" in options.parts else 0.0, _sustained(options))
         count = int((longest + 1) * FASTEST)
         say(f"making {count:,} requests")
-        requests = pool.make(folder / "requests", count, int(time.time() * 1000))
+        now_ms = int(time.time() * 1000)
+        requests = pool.make(folder / "requests", count, now_ms)
+        plain = pool.make(folder / "plain", count, now_ms, pool.plain)
         os.sched_setaffinity(0, {cores.load})
         say("starting Kafka")
         with launch(small=False) as broker:
-            report = measure_all(options, Bench(folder, cores, broker.bootstrap, requests))
+            report = measure_all(options, Bench(folder, cores, broker.bootstrap, requests, plain))
     except KeyboardInterrupt:
         say("interrupted; everything is ended")
         return 130

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import feishu, machine
 from benchmarks.pool import ENCRYPT_KEY, PATH, TOKEN
 from tests.doubles.ports import free_ports
 from tests.flow.program import PROGRAM
@@ -21,11 +22,15 @@ SLOW_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Server:
-    """A running one. lag: events a sink has not settled, by sink; nothing for those that keep none."""
+    """A running one. lag: events a sink has not settled, by sink; nothing for those that keep none.
+
+    feishu: the load generator, where it has to be there before; it waits for its plan.
+    """
 
     pid: int
     port: int
     lag: Callable[[], dict[str, int]] = field(default=dict)
+    feishu: "subprocess.Popen[str] | None" = None
 
     def undelivered(self, sink: str) -> int:
         """Events stored and not yet settled by that sink."""
@@ -140,6 +145,21 @@ def with_slow(place: Place) -> Iterator[Server]:
     with machine.process(command, {"PORT": str(port), "SECONDS": str(SLOW_SECONDS)}, log) as child:
         wait_until(lambda: status(port, "/") > 0, child.poll, log)
         with router(place, kafka_sink(place) | slow) as server:
+            yield server
+
+
+@contextmanager
+def over_connections(place: Place) -> Iterator[Server]:
+    """(f) this router and Kafka, events coming over long connections."""
+    (port,) = free_ports(1)
+    log = place.folder / "feishu.log"
+    app = {"MODE": "long_connection", "APP_ID": feishu.APP_ID, "APP_SECRET": feishu.APP_SECRET}
+    app |= {"DOMAIN": f"http://127.0.0.1:{port}", "CONNECTIONS": str(feishu.CONNECTIONS)}
+    settings = {f"FER_APP__{name}": value for name, value in app.items()}
+    with machine.process([sys.executable, "-m", "benchmarks.feishu"], {"PORT": str(port)}, log, talks=True) as child:
+        wait_until(lambda: status(port, "/") > 0, child.poll, log)
+        with router(place, kafka_sink(place) | settings) as server:
+            server.feishu = child
             yield server
 
 

@@ -18,6 +18,12 @@ def ratio(results: dict[str, list[Run]]) -> list[Target]:
     if c and e:
         times = median(e, _rate) / max(1.0, median(c, _rate))
         found.append(Target("(e) beside a slow sink, against (c)", "≥ 0.90 ×", f"{times:.2f} ×", times >= 0.9))
+    for letter, road in (("f", "in"),):
+        if c and (runs := results.get(letter)):
+            times = median(runs, _rate) / max(1.0, median(c, _rate))
+            found.append(
+                Target(f"({letter}) long connection {road}, against (c)", "≥ 0.50 ×", f"{times:.2f} ×", times >= 0.5)
+            )
     return found
 
 

@@ -24,9 +24,14 @@ def requests(tmp_path_factory: pytest.TempPathFactory) -> pool.Pool:
     return pool.make(tmp_path_factory.mktemp("pool") / "requests", 20_000, int(time.time() * 1000))
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> pool.Pool:
+    return pool.make(tmp_path_factory.mktemp("pool") / "plain", 20_000, int(time.time() * 1000), pool.plain)
+
+
 @pytest.fixture
-def bench(kafka: Cluster, requests: pool.Pool, tmp_path: Path) -> parts.Bench:
-    return parts.Bench(tmp_path, machine.Cores(), kafka.bootstrap, requests, warm_seconds=0.1)
+def bench(kafka: Cluster, requests: pool.Pool, plain: pool.Pool, tmp_path: Path) -> parts.Bench:
+    return parts.Bench(tmp_path, machine.Cores(), kafka.bootstrap, requests, plain, warm_seconds=0.1)
 
 
 def test_requests_are_distinct_pushes_that_the_router_takes(requests: pool.Pool) -> None:
@@ -70,8 +75,9 @@ def test_what_is_missing_in_kafka_is_seen(bench: parts.Bench) -> None:
         assert counted == brokers.Counted(sent, missing=6, doubled=0, foreign=0)
 
 
-def test_paced_keeps_the_rate(bench: parts.Bench) -> None:
-    run_, _ = parts.paced(bench, 1.0)
+@pytest.mark.parametrize("letter", parts.PACED_MS)
+def test_paced_keeps_the_rate(bench: parts.Bench, letter: str) -> None:
+    run_, _ = parts.paced(bench, letter, 1.0)
     assert 400 < run_.rate < 600
 
 
