@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Everything runs in .venv, made from requirements.lock.
 .DEFAULT_GOAL := help
-.PHONY: help setup run setup-test lint types test test-fast soak bench docs lock image clean
+.PHONY: help setup run setup-test lint types test test-fast interop soak bench docs lock image clean
 
 # An inherited PYTHONDONTWRITEBYTECODE would make every start compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,8 +33,11 @@ types: setup ## static types
 test: setup-test lint types ## everything: lint, types and all tests, with a real Kafka and the image
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-test-fast: setup ## the tests that need neither Kafka nor the image
-	@exec $(BIN)/python -m pytest -m "not broker and not image" $(PYTEST_ARGS)
+test-fast: setup ## the tests that need neither Kafka nor the image nor programs of other languages
+	@exec $(BIN)/python -m pytest -m "not broker and not image and not interop" $(PYTEST_ARGS)
+
+interop: setup-test ## five events by both roads, in and out, to programs with Feishu's four SDKs: prints the matrix
+	@exec $(BIN)/python -m tests.interop.matrix
 
 soak: setup-test ## break what can be broken under load, at random, and check every promise (MINUTES=10, SEED=…)
 	@exec $(BIN)/python -m tests.crash.soak
