@@ -1,5 +1,6 @@
 """Settings of the HTTP sink."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -238,3 +239,17 @@ def describe(settings: HttpSettings) -> str:
     if not settings.tls_verify:
         parts.append("CERTIFICATE NOT VERIFIED")
     return " ".join(parts)
+
+
+def remarks(settings: HttpSettings) -> Sequence[str]:
+    """What is allowed in format feishu and leaves a wrong key, or a stranger's push, unnoticed."""
+    if settings.format != "feishu":
+        return []
+    found = []
+    if not settings.encrypt_key and not settings.verification_token:
+        found.append("without ENCRYPT_KEY and VERIFICATION_TOKEN the receiver can't tell these pushes from anybody's")
+    if not settings.verify_url:
+        found.append(
+            "without VERIFY_URL=true a wrong key or token shows with the first event only, and with the Node SDK perhaps never"
+        )
+    return found

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sinks.http.settings import HttpSettings, describe
+from sinks.http.settings import HttpSettings, describe, remarks
 
 SECRET = "s3cr3t-that-is-never-shown-0123456789"
 
@@ -191,3 +191,14 @@ def test_nothing_secret_is_shown() -> None:
     basic = settings(basic_username="u", basic_password=SECRET, tls_verify="false")
     assert SECRET not in repr(basic)
     assert describe(basic).endswith("(structured) CERTIFICATE NOT VERIFIED")
+
+
+def test_what_leaves_a_wrong_key_unnoticed_is_remarked() -> None:
+    assert remarks(settings()) == []
+    assert remarks(settings(format="feishu", encrypt_key="k", verify_url=True)) == []
+    assert remarks(settings(format="feishu", verification_token="t", verify_url=True)) == []
+    both = remarks(settings(format="feishu"))
+    assert [name for remark in both for name in ("ENCRYPT_KEY", "VERIFY_URL=true") if name in remark] == [
+        "ENCRYPT_KEY",
+        "VERIFY_URL=true",
+    ]
