@@ -7,7 +7,7 @@ from collections.abc import Callable
 from router.commands.forward import Forward
 from router.commands.showing import Render, forwarded, put, say
 from router.envelope import Envelope
-from router.feishu.callback import arrived
+from router.feishu.callback import DEEPEST, arrived
 from router.feishu.results import Quarantined
 from router.ingress.replies import SUCCESS, Reply, refusal
 from sinks.contract import Delivered
@@ -42,7 +42,7 @@ class Arrivals:
         """An event came."""
         if self._stop.is_set() or (self._count is not None and self.taken + len(self._underway) >= self._count):
             return NOT_TAKEN
-        result = arrived("", "", payload, time.time())
+        result = arrived("", "", payload, time.time(), DEEPEST)
         if isinstance(result, Quarantined):
             say(f"Left out: something that is no event ({result.detail})")
             return SUCCESS

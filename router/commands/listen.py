@@ -14,6 +14,7 @@ from router.commands.filters import words
 from router.commands.forward import Forward, Target
 from router.commands.showing import Render, json_line, say, whole
 from router.commands.tables import counted
+from router.commands.where import complete_sinks
 from router.dispatch.routes import wanted
 from router.envelope import Envelope
 from router.lifecycle.signals import Stop, stop_on_signal
@@ -36,9 +37,13 @@ def file_option(name: str, instead: str, text: str) -> Callable[[Decorated], Dec
 @click.command()
 @env_file_option
 @click.option(
-    "--domain", required=True, metavar="URL", help="Where the router listens for programs: http://router.example:8090."
+    "--sink",
+    metavar="NAME",
+    shell_complete=complete_sinks,
+    help="Connect as the programs of this feishu_ws sink do, by the settings. Needless where there is only one.",
 )
-@click.option("--app-id", required=True, metavar="ID", help="App id of the sink (cli_…).")
+@click.option("--domain", metavar="URL", help="Where the router listens for programs: http://router.example:8090.")
+@click.option("--app-id", metavar="ID", help="App id of the sink (cli_…), where its settings are not at hand.")
 @file_option("--app-secret-file", SECRET, "its secret")
 @click.option(
     "--tls-ca-file",
@@ -75,17 +80,20 @@ def file_option(name: str, instead: str, text: str) -> Callable[[Decorated], Dec
     help="Seconds that the program may take.",
 )
 @click.option("--count", type=click.IntRange(min=1), help="End after so many events.")
-def command(types: Sequence[str], subjects: Sequence[str], **how: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, types: Sequence[str], subjects: Sequence[str], **how: Any) -> None:
     """Show events live, or push them on to a program on this machine.
 
     It connects to a sink of type feishu_ws as a program with a Feishu SDK does. Each event goes to one of the sink's
     connections: look on with a sink of your own, or you take events from the program that it is for.
 
     \b
-    With the secret in FEISHU_APP_SECRET:
+    The events of the sink `dev`, by the router's settings:
+      feishu-event-router listen --sink dev --type 'corehr.*'
+    From another machine, with the secret in FEISHU_APP_SECRET:
       feishu-event-router listen --domain http://router.example:8090 --app-id cli_9f5343c580712544
     To the program that you are writing, as if Feishu pushed to it:
-      feishu-event-router listen --domain http://10.0.0.5:8090 --app-id cli_9f5343c580712544 --forward http://localhost:3000/
+      feishu-event-router listen --sink dev --forward http://localhost:3000/webhook/event --encrypt-key-file key.txt
 
     An event is acknowledged once it is printed, or answered 200; else the router pushes it again. Ctrl-C ends it.
 
@@ -93,7 +101,7 @@ def command(types: Sequence[str], subjects: Sequence[str], **how: Any) -> None:
     Exit status: 0 ended by Ctrl-C or --count, 1 no connection, 2 wrong settings or usage.
     """
     _check(how)
-    source = source_of(how["domain"], how["app_id"], how["app_secret_file"])
+    source = source_of(ctx, how["sink"], how["domain"], how["app_id"], how["app_secret_file"])
     if how["tls_ca_file"]:
         source = source.model_copy(update={"tls_ca_file": how["tls_ca_file"]})
     asyncio.run(_listen(source, wanted(types, subjects=subjects), _render(how), how))

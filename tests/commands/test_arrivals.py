@@ -53,6 +53,12 @@ def test_what_is_no_event_is_acknowledged_and_told(capsys: pytest.CaptureFixture
     assert "no event" in shown.err
 
 
+def test_an_event_may_nest_as_deep_as_any_router_lets_it(capsys: pytest.CaptureFixture[str]) -> None:
+    deep = orjson.loads(b"[" * 247 + b"]" * 247)
+    assert arrivals().take(event("e-1", deep=deep), 0.0) is SUCCESS
+    assert "e-1" in capsys.readouterr().out
+
+
 def test_after_the_last_one_wanted_nothing_more_is_taken(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     stop = asyncio.Event()
     taker = arrivals(stop, count=2)

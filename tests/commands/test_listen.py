@@ -164,3 +164,10 @@ def test_usage_that_makes_no_sense(args: tuple[str, ...], words: str) -> None:
     result = call("listen", "--domain", "http://127.0.0.1:1", "--app-id", "a", *args, FEISHU_APP_SECRET="x")
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_a_file_of_authorities_that_is_none() -> None:
+    options = ("--domain", "https://127.0.0.1:1", "--app-id", "a", "--tls-ca-file", "/nowhere")
+    result = call("listen", *options, FEISHU_APP_SECRET="x")
+    assert result.exit_code == 1
+    assert "/nowhere" in result.stderr
