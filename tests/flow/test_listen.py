@@ -58,6 +58,7 @@ def test_what_came_before_and_after_a_restart_is_shown(tmp_path: Path) -> None:
         running.send()
         with listen(running, "--sink", "dev") as listening:
             listening.shows(5)
+            eventually(running.settled, PATIENCE, running.tail)
             running.stop()
             eventually(lambda: listening.told("connection is lost") == 1, PATIENCE, listening.said)
             running.start()

@@ -6,7 +6,6 @@ from router.settings import load
 from router.settings.model import Settings, TlsSettings, WsSettings
 from tests.settings.test_load import faults
 
-
 PROGRAMS = {
     "FER_SINKS": "p",
     "FER_SINK__P__TYPE": "feishu_ws",
