@@ -36,14 +36,18 @@ class Failure:
         return [strace, *options, "-P", str(data / self.file)]
 
 
-def calls_after_failure(log: Path) -> list[str]:
-    """What was done to the file since the first injected failure; waits until the program is traced to its end."""
+def calls_around_failure(log: Path) -> tuple[str, list[str]]:
+    """What was done to the file just before the first injected failure, and all since.
+
+    A sync after a write is a commit's, one after a sync a checkpoint's. Waits until the program is traced to its end.
+    """
     eventually(lambda: "+++ exited with" in log.read_text("utf-8", "replace").rsplit("\n", 2)[-2], 30, lambda: str(log))
     lines = log.read_text("utf-8", "replace").splitlines()
     failed = [at for at, line in enumerate(lines) if "(INJECTED)" in line]
     assert failed, "nothing failed: the program ended before it came to that"
-    calls = [re.sub(r"^\d+ +", "", line) for line in lines[failed[0] + 1 :]]
-    return [call for call in calls if not call.startswith(("+++", "<..."))]
+    calls = [re.sub(r"^\d+ +", "", line) for line in lines]
+    since = [call for call in calls[failed[0] + 1 :] if not call.startswith(("+++", "<..."))]
+    return calls[failed[0] - 1].partition("(")[0], since
 
 
 @dataclass(frozen=True)
