@@ -6,6 +6,8 @@ What must hold whatever happens to the brokers is checked at the end, by `Rig.ve
 import asyncio
 import contextlib
 import itertools
+import math
+import os
 import random
 import threading
 import time
@@ -67,19 +69,23 @@ class Watched:
 
 
 class Noise:
-    """How much later than asked a thread comes to its turn: what the machine, and no sink, is guilty of."""
+    """How much later than asked a thread has had its turn and synced a file: what the machine, and no sink, is guilty of."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path) -> None:
         self.worst = 0.0
+        self._file = file
         self.ended = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         begun = time.monotonic()
-        while not self.ended.wait(PAUSE_SECONDS):
-            now = time.monotonic()
-            self.worst = max(self.worst, now - begun - PAUSE_SECONDS)
-            begun = now
+        with self._file.open("wb", buffering=0) as file:
+            while not self.ended.wait(PAUSE_SECONDS):
+                file.write(b".")
+                os.fdatasync(file.fileno())
+                now = time.monotonic()
+                self.worst = max(self.worst, now - begun - PAUSE_SECONDS)
+                begun = now
 
 
 class Rig:
@@ -102,7 +108,7 @@ class Rig:
         self._numbers = itertools.count()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._begun = 0
-        self._noise = Noise()
+        self._noise = Noise(folder / "noise")
 
     @property
     def topics(self) -> list[str]:
@@ -231,7 +237,7 @@ class Rig:
             id_
             for missing, there in parts.values()
             for id_ in missing
-            if self.bus.delivered[id_] <= min(self.bus.delivered[each] for each in there)
+            if self.bus.delivered[id_] <= min((self.bus.delivered[each] for each in there), default=math.inf)
         }
 
     async def _dead(self) -> Sequence[DeadLetter]:
