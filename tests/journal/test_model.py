@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -363,7 +364,7 @@ class Model(RuleBasedStateMachine):
                 shutil.rmtree(place)
 
 
-TestModel = Model.TestCase
+TestModel = pytest.mark.timeout(600)(Model.TestCase)
 TestModel.settings = settings(
     max_examples=int(os.environ.get("JOURNAL_MODEL_EXAMPLES", "15")),
     stateful_step_count=int(os.environ.get("JOURNAL_MODEL_STEPS", "30")),
