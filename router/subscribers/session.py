@@ -12,11 +12,11 @@ from aiohttp import WSMsgType, web
 from router.clock import Clock
 from router.feishu import frames
 from router.feishu.discovery import ClientConfig
-from router.feishu.frames import Frame, FrameError
+from router.feishu.frames import FrameError
 from router.subscribers.groups import Group
 from router.telemetry import Telemetry, facts
-from sinks.feishu_ws.line import SERVICE
-from sinks.feishu_ws.pool import Heard
+from sinks.feishu_ws.line import SERVICE, acknowledged
+from sinks.feishu_ws.pool import ACKNOWLEDGED, Heard
 
 MESSAGE_BYTES = 1 << 20
 """Of what a program sends: acknowledgements and pings are small."""
@@ -129,13 +129,20 @@ class Session:
         return True
 
     async def _take(self, data: bytes) -> None:
+        message_id = acknowledged(data)
+        if message_id is not None:
+            self._answered(message_id, ACKNOWLEDGED)
+            return
         try:
             frame = frames.decode(data)
         except FrameError as error:
             self._broken(str(error))
             return
         if frame.method == frames.DATA:
-            self._acknowledged(frame)
+            code = frames.ack_code(frame)
+            if code is None:
+                self._broken("an acknowledgement without a code")
+            self._answered(frame.header("message_id"), code)
         elif frame.header("type") == frames.PING:
             if self._heard - self._pinged < PING_SECONDS:
                 self._nuisance()
@@ -143,11 +150,8 @@ class Session:
             with suppress(*_LOST):
                 await self.send(self._pong)
 
-    def _acknowledged(self, frame: Frame) -> None:
-        code = frames.ack_code(frame)
-        if code is None:
-            self._broken("an acknowledgement without a code")
-        heard = self.group.pool.answered(self._line, frame.header("message_id"), code)
+    def _answered(self, message_id: str, code: int | None) -> None:
+        heard = self.group.pool.answered(self._line, message_id, code)
         if heard is Heard.UNKNOWN:
             self._nuisance()
             return

@@ -1,4 +1,8 @@
-"""One connected program, and the frames that it has not acknowledged yet."""
+"""One connected program, and the frames that it has not acknowledged yet.
+
+Frames are made from one that is cut up beforehand, and ordinary acknowledgements of them are known at a glance: both are
+done for every event.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +15,9 @@ WHOLE_BYTES = (1 << 20) - 1024
 PART_BYTES = 512 << 10
 PART_SECONDS = 0.05
 """Between the parts of a message: two of the SDKs lose some that come back to back."""
-SERVICE = 1
+SERVICE = NUMBER = 1
+"""Small: one SDK rounds what is beyond 2^53, and what tells messages apart is their id."""
+ID_LENGTH = 24
 
 Key = tuple[str, int]
 """Which event a frame carries."""
@@ -62,15 +68,57 @@ class Line:
         """How many more frames it may be given."""
         return self._slots - len(self.unanswered)
 
-    async def write(self, number: int, message_id: str, payload: bytes, timestamp_ms: int) -> None:
+    async def write(self, message_id: str, payload: bytes, timestamp_ms: int) -> None:
         """Send an event, whole or in parts. Raises ConnectionError."""
         if len(payload) <= WHOLE_BYTES:
-            await self._wire.send(frames.event(number, SERVICE, message_id, payload, timestamp_ms))
+            await self._wire.send(whole(message_id, payload, timestamp_ms))
             return
         for index, count, part in _parts(payload):
             if index:
                 await asyncio.sleep(PART_SECONDS)
-            await self._wire.send(frames.event(number, SERVICE, message_id, part, timestamp_ms, (index, count)))
+            await self._wire.send(frames.event(NUMBER, SERVICE, message_id, part, timestamp_ms, (index, count)))
+
+
+def whole(message_id: str, payload: bytes, timestamp_ms: int) -> bytes:
+    """The event in one frame. message_id: of ID_LENGTH letters; timestamp_ms: of 13 digits."""
+    id_ = message_id.encode()
+    return b"".join(
+        (_HEAD[0], id_, _HEAD[1], id_, _HEAD[2], b"%013d" % timestamp_ms, _HEAD[3], _size(len(payload)), payload)
+    )
+
+
+def acknowledged(data: bytes) -> str | None:
+    """The id of the message that this is an ordinary acknowledgement of 200 for; None when it must be read with care."""
+    if data.endswith(_FINE) and data.startswith(_HEAD[0]):
+        return data[_ID_FROM:_ID_TO].decode("ascii", "replace")
+    return None
+
+
+def _cut_up() -> tuple[bytes, ...]:
+    """What stands before, between and behind the two ids and the timestamp, the payload's tag included."""
+    id_, timestamp = "i" * ID_LENGTH, 10**12
+    frame = frames.event(NUMBER, SERVICE, id_, b"", timestamp)
+    first, second, rest = frame.removesuffix(b"\x00").split(id_.encode())
+    return first, second, *rest.split(str(timestamp).encode())
+
+
+def _payload(text: bytes) -> bytes:
+    return b"\x42" + bytes((len(text),)) + text
+
+
+def _size(size: int) -> bytes:
+    out = bytearray()
+    while size > 0x7F:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    out.append(size)
+    return bytes(out)
+
+
+_HEAD = _cut_up()
+_ID_FROM, _ID_TO = len(_HEAD[0]), len(_HEAD[0]) + ID_LENGTH
+_FINE = tuple(map(_payload, (b'{"code":200}', b'{"code": 200}', b'{"code":200,"headers":null,"data":null}')))
+"""As the SDKs write it."""
 
 
 def _parts(payload: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from router.clock import Clock, SystemClock
-from sinks.feishu_ws.line import Key, Line, Sent, Wire
+from sinks.feishu_ws.line import ID_LENGTH, Key, Line, Sent, Wire
 
 ACKNOWLEDGED = 200
 NOBODY, BUSY, NO_ACK, LOST = range(-4, 0)
@@ -19,7 +19,7 @@ WAIT_SECONDS = 30.0
 KEPT_ACKS = 5
 """Times ACK_SECONDS that an unanswered frame keeps its slot, where that is longer."""
 REMEMBERED = 10_000
-_NUMBERS = 1 << 31
+_NUMBERS = 1 << 32
 
 
 class Heard(Enum):
@@ -53,7 +53,7 @@ class Pool:
         self._overdue: dict[Key, Sent] = {}
         self._late: Final = _Memory()
         self._lost: Final = _Memory()
-        self._prefix = secrets.token_hex(8)
+        self._prefix = secrets.token_hex((ID_LENGTH - 8) // 2)
         self._number = 0
 
     @property
@@ -164,14 +164,14 @@ class Pool:
             waiter.cancel()
 
     async def _push_over(self, line: Line, key: Key, payload: bytes) -> int:
-        self._number = self._number % _NUMBERS + 1
+        self._number = (self._number + 1) % _NUMBERS
         sent = Sent(line, key, f"{self._prefix}{self._number:08x}")
         waiter = sent.waiter
         assert waiter is not None  # noqa: S101 - for mypy: it has just been made
         line.unanswered[sent.message_id] = sent
         self._take(line)
         try:
-            await line.write(self._number, sent.message_id, payload, int(self._clock.wall() * 1000))
+            await line.write(sent.message_id, payload, int(self._clock.wall() * 1000))
             timer = asyncio.get_running_loop().call_later(self._ack_seconds, sent.answer, NO_ACK)
             try:
                 code = await waiter
