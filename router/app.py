@@ -30,6 +30,7 @@ from router.settings import Sections
 from router.settings.model import Settings
 from router.subscribers.groups import Group
 from router.subscribers.server import SubscriberServer
+from router.subscribers.status import ProgramRow
 from router.telemetry import Telemetry, facts
 from sinks import registry
 from sinks.contract import Sink
@@ -116,6 +117,9 @@ class Router:
                 supervisor.run("rotation", self._rotation.run())
             gc.freeze()  # what is there now stays: no collection looks at it again
             self._telemetry.emit(facts.STARTED, **self._facts(listening))
+            for name, sink in self._settings.sinks.items():
+                for remark in registry.find(sink.type).remarks(sink):
+                    self._telemetry.emit(facts.SETTINGS_REMARK, sink=name, remark=remark)
             started(listening)
             await supervisor.watch(stop)
             await self._drain(0.0 if stop.by_hand else self._settings.drain.accept_seconds)
@@ -126,7 +130,8 @@ class Router:
         journal, dispatcher, telemetry = self._journal, self._dispatcher, self._telemetry
         letters = Letters(journal, dispatcher, self._webhook.keyring, telemetry, self._clock)
         sinks = Sinks(journal, dispatcher, telemetry)
-        operators = RouterOperators(journal, dispatcher, letters, sinks, self._long_connections.rows)
+        programs = self._subscribers.rows if self._subscribers is not None else list[ProgramRow]
+        operators = RouterOperators(journal, dispatcher, letters, sinks, self._long_connections.rows, programs)
         return AdminServer(
             self._settings.admin,
             telemetry,

@@ -20,6 +20,7 @@ from router.feishu.samples import APP_ID
 from router.journal.contract import JournalOpenError
 from router.lifecycle.signals import Stop
 from router.settings import load
+from router.settings.load import read_sections
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
 from sinks.memory import MemorySink
@@ -43,19 +44,18 @@ SINK = SinkType(SinkSettings, lambda name, settings: Odd(), lambda settings: "no
 class Running:
     def __init__(self, folder: Path, environ: Mapping[str, str], *, short_form: bool = True) -> None:
         self.log = io.StringIO()
-        settings = load(
-            {
-                "FER_DATA_DIR": str(folder / "data"),
-                "FER_LISTEN": "127.0.0.1:0",
-                "FER_ADMIN__LISTEN": "127.0.0.1:0",
-                **({"FER_APP__ENCRYPT_KEY": KEY} if short_form else {}),
-                "FER_DRAIN__ACCEPT_SECONDS": "0",
-                "FER_DRAIN__LANES_SECONDS": "1",
-                "FER_SINKS": "copy",
-                "FER_SINK__COPY__TYPE": "memory",
-                **environ,
-            }
-        )
+        self.environ = {
+            "FER_DATA_DIR": str(folder / "data"),
+            "FER_LISTEN": "127.0.0.1:0",
+            "FER_ADMIN__LISTEN": "127.0.0.1:0",
+            **({"FER_APP__ENCRYPT_KEY": KEY} if short_form else {}),
+            "FER_DRAIN__ACCEPT_SECONDS": "0",
+            "FER_DRAIN__LANES_SECONDS": "1",
+            "FER_SINKS": "copy",
+            "FER_SINK__COPY__TYPE": "memory",
+            **environ,
+        }
+        settings = load(self.environ)
         self.telemetry = Telemetry(make_logger("info", "json", self.log))
         self.router = Router(settings, self.telemetry)
         self.stop = Stop()
@@ -95,10 +95,12 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    folder: Path, environ: Mapping[str, str] | None = None, *, short_form: bool = True
+    folder: Path, environ: Mapping[str, str] | None = None, *, short_form: bool = True, rotates: bool = False
 ) -> AsyncIterator[Running]:
     """Started; ended by `stop` when left, within a deadline."""
     it = Running(folder, environ or {}, short_form=short_form)
+    if rotates:
+        it.router.rotate(it.environ, read_sections(it.environ))
     it.task = asyncio.create_task(it.router.run(it.stop, it.started))
     await until(lambda: it.listening is not None or (it.task is not None and it.task.done()))
     if it.listening is None:

@@ -52,6 +52,7 @@ MAY_IMPORT = {
         "router.ingress.long_connection.status",
         "router.journal.contract",
         "router.settings",
+        "router.subscribers.status",
         "router.telemetry",
         "sinks.contract",
         "sinks.settings",

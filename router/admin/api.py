@@ -142,8 +142,13 @@ class Api:
 
     async def _connections(self, ask: Ask, _part: str) -> Reply:
         of_query(ask.query).finish()
-        rows = await self._operators.connections()
-        return _json({"connections": [shapes.connection_members(row) for row in rows]})
+        rows, programs = await self._operators.connections(), await self._operators.programs()
+        return _json(
+            {
+                "connections": [shapes.connection_members(row) for row in rows],
+                "programs": [shapes.program_members(row) for row in programs],
+            }
+        )
 
     # Dead letters
 
@@ -224,7 +229,12 @@ class Api:
         Route("POST", "/sinks/{name}/pause", _pause, "deliver nothing more to it until resume, restarts included"),
         Route("POST", "/sinks/{name}/resume", _resume, "end a pause"),
         Route("DELETE", "/sinks/{name}", _forget, "forget a sink that is not in the settings any more"),
-        Route("GET", "/connections", _connections, "connections to Feishu: state, why, last event, last pong"),
+        Route(
+            "GET",
+            "/connections",
+            _connections,
+            "connections to Feishu, and programs connected here: state, why, last event",
+        ),
         Route("GET", "/dead-letters", _letters, "dead letters; ?sink= type= app= subject= reason= since= until= …"),
         Route("GET", "/dead-letters/summary", _summary, "how many, by sink, type and reason"),
         Route("POST", "/dead-letters/replay", _replay_letters, "give the next ones back to their sinks"),

@@ -88,6 +88,23 @@ REASONS = {
         "Find the refused event of that time among the letters of this sink, then give this one back.",
     ),
     "follows": Reason("An earlier event of the same subject failed.", "Give both back; they keep their order."),
+    # Programs that are connected
+    "code_500": Reason(
+        "The program answered 500: its handler failed again and again, or it has none for the type.",
+        "The program's log says which. Mend the handler and give the letter back; or leave the type out with EVENTS and purge.",
+    ),
+    "code_other": Reason(
+        "The program acknowledged with something other than 200 or 500.",
+        "See what it answers; Feishu's SDKs answer nothing else. Then give the letter back.",
+    ),
+    "no_ack": Reason(
+        "No program acknowledged the event within ACK_SECONDS, again and again, while it acknowledged others.",
+        "Its handler hangs on this event, or is slower than ACK_SECONDS: mend it or raise that, then give the letter back.",
+    ),
+    "disconnected": Reason(
+        "Whichever program got the event lost its connection, again and again; it may be that it ends by it.",
+        "Look at the program's log at the times of the attempts. Mend it, then give the letter back.",
+    ),
     # Kafka
     "too_large": Reason(
         "The record is larger than the topic takes.",

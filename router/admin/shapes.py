@@ -9,7 +9,7 @@ from router.admin.moments import stamp
 from router.admin.questions import key_text
 from router.admin.reasons import explain
 from router.journal.contract import Attempt, DeadLetter, LetterGroup, LetterKey
-from router.operations.contract import ConnectionRow, Count, ReplayRow, SinkRow, Slice
+from router.operations.contract import ConnectionRow, Count, ProgramRow, ReplayRow, SinkRow, Slice
 
 Members = dict[str, Any]
 
@@ -44,6 +44,19 @@ def connection_members(row: ConnectionRow) -> Members:
         "events": row.events,
         "last_event": _time(row.last_event_ms),
         "last_pong": _time(row.last_pong_ms),
+    }
+
+
+def program_members(row: ProgramRow) -> Members:
+    """One program that is connected to the router."""
+    return {
+        "sink": row.sink,
+        "id": row.id,
+        "client": row.client,
+        "agent": row.agent,
+        "since": _time(row.since_ms),
+        "unanswered": row.unanswered,
+        "acknowledged": row.acknowledged,
     }
 
 

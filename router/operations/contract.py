@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from router.dispatch.order import ReplayOrder
 from router.ingress.long_connection.status import ConnectionRow
 from router.journal.contract import DeadLetter, LetterFilter, LetterGroup, LetterKey
+from router.subscribers.status import ProgramRow
 
 __all__ = [
     "ConflictError",
@@ -14,6 +15,7 @@ __all__ = [
     "Count",
     "OperationError",
     "Operators",
+    "ProgramRow",
     "ReplayOrder",
     "ReplayRow",
     "SinkRow",
@@ -102,6 +104,9 @@ class Operators(Protocol):
 
     async def connections(self) -> Sequence[ConnectionRow]:
         """The connections to Feishu of each app that has any."""
+
+    async def programs(self) -> Sequence[ProgramRow]:
+        """The programs that are connected to the router, the longest connected first."""
 
     async def pause(self, sink: str) -> None:
         """Deliver nothing more to it until `resume`, restarts included. What is under way is finished. Idempotent."""

@@ -9,7 +9,7 @@ from router.dispatch.replays import Replay
 from router.dispatch.routes import wanted as wanted_by
 from router.envelope import Envelope
 from router.journal.contract import DeadLetter, Journal, LetterFilter, LetterGroup, LetterKey
-from router.operations.contract import ConnectionRow, Count, ReplayRow, SinkRow, Slice, UnknownError
+from router.operations.contract import ConnectionRow, Count, ProgramRow, ReplayRow, SinkRow, Slice, UnknownError
 from router.operations.letters import Letters
 from router.operations.sinks import Sinks
 
@@ -27,12 +27,14 @@ class RouterOperators:
         letters: Letters,
         sinks: Sinks,
         connections: Callable[[], Sequence[ConnectionRow]],
+        programs: Callable[[], Sequence[ProgramRow]],
     ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
         self._letters = letters
         self._sinks = sinks
         self._connections = connections
+        self._programs = programs
 
     async def sinks(self) -> Sequence[SinkRow]:
         """See `Operators.sinks`."""
@@ -41,6 +43,10 @@ class RouterOperators:
     async def connections(self) -> Sequence[ConnectionRow]:
         """See `Operators.connections`."""
         return self._connections()
+
+    async def programs(self) -> Sequence[ProgramRow]:
+        """See `Operators.programs`."""
+        return self._programs()
 
     async def pause(self, sink: str) -> None:
         """See `Operators.pause`."""

@@ -22,6 +22,7 @@ from router.settings.model import WsSettings
 from router.subscribers.addresses import CONNECT, base, place, query
 from router.subscribers.groups import Group, Groups
 from router.subscribers.session import MESSAGE_BYTES, About, Session, Tools
+from router.subscribers.status import ProgramRow
 from router.subscribers.tickets import Tickets
 from router.telemetry import Telemetry, facts
 from sinks.feishu_ws.line import SERVICE
@@ -93,6 +94,10 @@ class SubscriberServer:
     def groups(self) -> Sequence[Group]:
         """Whose programs may connect."""
         return self._groups.all
+
+    def rows(self) -> Sequence[ProgramRow]:
+        """The connected programs of all groups, as operators see them."""
+        return [session.row() for session in self.sessions]
 
     @property
     def sessions(self) -> Sequence[Session]:

@@ -14,6 +14,7 @@ from router.feishu import frames
 from router.feishu.discovery import ClientConfig
 from router.feishu.frames import FrameError
 from router.subscribers.groups import Group
+from router.subscribers.status import ProgramRow
 from router.telemetry import Telemetry, facts
 from sinks.feishu_ws.line import SERVICE, acknowledged
 from sinks.feishu_ws.pool import ACKNOWLEDGED, Heard
@@ -79,10 +80,18 @@ class Session:
         except RuntimeError as error:
             raise ConnectionResetError("it is closed") from error
 
-    @property
-    def unanswered(self) -> int:
-        """Frames that it has not acknowledged yet."""
-        return len(self._line.unanswered)
+    def row(self) -> ProgramRow:
+        """What can be seen of it now."""
+        about = self.about
+        return ProgramRow(
+            self.group.sink,
+            about.id,
+            about.client,
+            about.agent,
+            about.since_ms,
+            len(self._line.unanswered),
+            about.acknowledged,
+        )
 
     async def run(self) -> str:
         """Until the connection is over; why it is, in one word."""

@@ -196,6 +196,7 @@ ADMIN_SOCKET_MISSING = Fact(
     "The admin socket in the data directory could not be made; commands on this machine need the admin port.",
     "warning",
 )
+SETTINGS_REMARK = Fact("settings_remark", "A setting is allowed, and probably not meant so.", "warning")
 RELOADED = Fact(
     "settings_reloaded", "Keys, passwords or certificates were read anew from their files.", "info", "reloads"
 )

@@ -62,7 +62,7 @@ class Dispatching:
         self.dispatcher = Dispatcher({name: sink for name, (sink, _) in sinks.items()}, settings, parts)
         letters = Letters(self.journal, self.dispatcher, {"": KEYRING}.get, self.telemetry, clock)
         seen = Sinks(self.journal, self.dispatcher, self.telemetry)
-        self.operators = RouterOperators(self.journal, self.dispatcher, letters, seen, list)
+        self.operators = RouterOperators(self.journal, self.dispatcher, letters, seen, list, list)
 
     async def store(self, *events: Envelope) -> None:
         assert set(await asyncio.gather(*map(self.journal.append, events))) == {Verdict.STORED}

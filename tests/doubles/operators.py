@@ -15,6 +15,7 @@ from router.operations.contract import (
     ConnectionRow,
     Count,
     OperationError,
+    ProgramRow,
     ReplayOrder,
     ReplayRow,
     SinkRow,
@@ -71,6 +72,7 @@ class MemoryOperators:
     gate: asyncio.Event | None = None
     before_slice: Callable[[], None] = lambda: None
     connected: list[ConnectionRow] = field(default_factory=list)
+    here: list[ProgramRow] = field(default_factory=list)
 
     async def _called(self, *what: Any) -> None:
         self.asked.append(what)
@@ -91,6 +93,10 @@ class MemoryOperators:
     async def connections(self) -> Sequence[ConnectionRow]:
         await self._called("connections")
         return self.connected
+
+    async def programs(self) -> Sequence[ProgramRow]:
+        await self._called("programs")
+        return self.here
 
     async def pause(self, sink: str) -> None:
         await self._called("pause", sink)
