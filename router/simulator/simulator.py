@@ -60,6 +60,7 @@ class Simulator:
         self.faults = Faults(behaviour.seed)
         self.account = Account()
         self.domain = ""
+        self.began = 0.0
         self.pages: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] | None = None
         clock = clock or SystemClock()
         notice = notice or _silent
@@ -139,6 +140,8 @@ class Simulator:
         if not queue and push.type in self.behaviour.ordered:
             queue = push.type
         record = Record(push, app.app_id, road or self._road(app), queue and f"{app.app_id} {queue}")
+        if not self.began:
+            self.began = self._clock.monotonic()
         self.account.begin(record)
         if record.queue:
             waiting = self._queues.get(record.queue)
@@ -195,6 +198,11 @@ class Simulator:
         """Return when there are so many connections, of one app or of all."""
         while self.connections(app_id) < count:
             await self.progress()
+
+    @property
+    def seconds(self) -> float:
+        """Since the first event."""
+        return self._clock.monotonic() - self.began if self.began else 0.0
 
     def report(self) -> Report:
         """The account up to now."""
