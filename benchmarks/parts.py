@@ -36,6 +36,7 @@ SUBJECTS = {
     "d": Subject("router, files", subjects.with_file, "archive"),
     "e": Subject("router, Kafka and a 200 ms receiver", subjects.with_slow, "bus"),
     "f": Subject("router, Kafka, long connection", subjects.over_connections, "bus", plain=True),
+    "g": Subject("router, programs over long connections", subjects.with_programs, "team"),
 }
 
 

@@ -37,7 +37,7 @@ class Report:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of 1 s, short parts: does it work?")
-    parser.add_argument("--only", default="abcdef", metavar="LETTERS", help="of what is compared in turns, such as bc")
+    parser.add_argument("--only", default="abcdefg", metavar="LETTERS", help="of what is compared in turns, such as bc")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--seconds", type=float, help="of each run in turns (3)")
     parser.add_argument("--rounds", type=int, help="of turns (3)")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import feishu, machine
+from benchmarks import feishu, machine, programs
 from benchmarks.pool import ENCRYPT_KEY, PATH, TOKEN
 from tests.doubles.ports import free_ports
 from tests.flow.program import PROGRAM
@@ -161,6 +161,25 @@ def over_connections(place: Place) -> Iterator[Server]:
         with router(place, kafka_sink(place) | settings) as server:
             server.feishu = child
             yield server
+
+
+@contextmanager
+def with_programs(place: Place) -> Iterator[Server]:
+    """(g) this router, events going on to programs that are connected to it."""
+    (port,) = free_ports(1)
+    sink = {"TYPE": "feishu_ws", "APP_ID": programs.APP_ID, "APP_SECRET": programs.APP_SECRET}
+    sink |= {"IN_FLIGHT": str(programs.IN_FLIGHT)}
+    settings = {f"FER_SINK__TEAM__{name}": value for name, value in sink.items()}
+    log = place.folder / "programs.log"
+    command = [sys.executable, "-m", "benchmarks.programs"]
+    with (
+        router(place, settings | {"FER_WS__LISTEN": f"127.0.0.1:{port}"}) as server,
+        machine.process(command, {"PORT": str(port)}, log, talks=True) as child,
+    ):
+        assert child.stdout is not None
+        if child.stdout.readline() != "ready\n":
+            raise RuntimeError(f"the programs don't connect:\n{log.read_text(errors='replace')[-2000:]}")
+        yield server
 
 
 def status(port: int, path: str) -> int:

@@ -18,9 +18,9 @@ def ratio(results: dict[str, list[Run]]) -> list[Target]:
     if c and e:
         times = median(e, _rate) / max(1.0, median(c, _rate))
         found.append(Target("(e) beside a slow sink, against (c)", "≥ 0.90 ×", f"{times:.2f} ×", times >= 0.9))
-    for letter, road in (("f", "in"),):
+    for letter, road, read in (("f", "in", _rate), ("g", "out", _delivered)):
         if c and (runs := results.get(letter)):
-            times = median(runs, _rate) / max(1.0, median(c, _rate))
+            times = median(runs, read) / max(1.0, median(c, read))
             found.append(
                 Target(f"({letter}) long connection {road}, against (c)", "≥ 0.50 ×", f"{times:.2f} ×", times >= 0.5)
             )
@@ -45,6 +45,10 @@ def none_wrong(runs: Sequence[Run]) -> Target:
 
 def _rate(run: Run) -> float:
     return run.rate
+
+
+def _delivered(run: Run) -> float:
+    return run.delivered_rate
 
 
 def _p99(run: Run) -> float:
