@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+from multidict import CIMultiDict
 from pydantic import SecretStr
 from yarl import URL
 
@@ -18,6 +20,8 @@ from router.settings.model import AppSettings
 ASK_SECONDS = 15.0
 CONNECT_SECONDS = 15.0
 ANSWER_BYTES = 64 << 10
+MASK = "***"
+SHORTEST_SECRET = 6
 HEADERS = {"Content-Type": "application/json", "locale": "zh", "User-Agent": "feishu-event-router"}
 
 
@@ -67,7 +71,8 @@ class Dialer:
         return self._session
 
     async def _ask(self, session: aiohttp.ClientSession) -> Endpoint:
-        body = request(self._app.app_id, _revealed(self._app.app_secret))
+        secret = _revealed(self._app.app_secret)
+        body = request(self._app.app_id, secret)
         where = self._app.domain + PATH
         try:
             async with (
@@ -77,7 +82,7 @@ class Dialer:
                 status, answer = response.status, await _bounded(response.content)
         except CAUGHT as error:
             raise failed(error, self._app.domain) from None
-        read = read_answer(status, answer)
+        read = read_answer(status, answer.replace(secret.encode(), MASK.encode()))
         if isinstance(read, Refusal):
             raise AttemptError(read)
         if self._app.domain.startswith("https:") and urlsplit(read.url).scheme != "wss":
@@ -100,7 +105,7 @@ class Dialer:
                 )
                 return cast("Socket", socket)  # as the session was told to make it
         except aiohttp.WSServerHandshakeError as error:
-            raise AttemptError(read_handshake(error.status, error.headers or {})) from None
+            raise AttemptError(read_handshake(error.status, _masked(error.headers or {}, url))) from None
         except CAUGHT as error:
             raise failed(error, "the websocket") from None
 
@@ -111,6 +116,18 @@ async def _bounded(content: aiohttp.StreamReader) -> bytes:
     while len(body) <= ANSWER_BYTES and (chunk := await content.readany()):
         body += chunk
     return bytes(body[:ANSWER_BYTES])
+
+
+def _masked(headers: Mapping[str, str], url: str) -> CIMultiDict[str]:
+    """The headers without what is secret in the address: whoever answers may repeat it."""
+    secrets = [value for _, value in parse_qsl(urlsplit(url).query) if len(value) >= SHORTEST_SECRET]
+
+    def clean(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    return CIMultiDict((name, clean(value)) for name, value in headers.items())
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

@@ -133,7 +133,7 @@ class Session:
             if frame.method == frames.DATA and kind in (frames.EVENT, frames.CARD):
                 payload = None if self._finishing else self._whole(frame, begun)
                 if payload is not None:
-                    self._event(frame, payload, begun)
+                    self._event(frame, len(data), payload, begun)
             elif frame.method == frames.CONTROL and kind == frames.PONG:
                 self._pong(frame.payload)
         except (FrameError, PartsError) as error:
@@ -147,14 +147,14 @@ class Session:
             return payload
         return self._parts.add(frame.header("message_id"), _number(frame.header("seq")), _number(total), payload, now)
 
-    def _event(self, frame: Frame, payload: bytes, begun: float) -> None:
+    def _event(self, frame: Frame, size: int, payload: bytes, begun: float) -> None:
         self.events += 1
         self.last_event_ms = self._tools.wall_ms()
         taken = self._handed_over(payload, begun)
         if isinstance(taken, Reply):
             self._acknowledge(frame, taken, begun)
             return
-        size = len(payload)
+        size += len(payload)
         self._unanswered += 1
         self._outbox.hold(size)
         self._budgets.add(begun, taken)

@@ -1,5 +1,6 @@
 """A websocket whose TCP connection can be cut, and a client session that follows no redirects."""
 
+import socket
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -20,6 +21,9 @@ class Socket(aiohttp.ClientWebSocketResponse[Literal[True]]):
         super().__init__(*args, **kwargs)
         connection = self._response.connection
         self._transport = connection.transport if connection is not None else None
+        peer = self.get_extra_info("socket")
+        if peer is not None:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def cut(self) -> None:
         """End TCP at once, whatever waits to be sent: a peer that is gone takes nothing any more. Idempotent."""

@@ -30,7 +30,7 @@ async def refused(domain: str, **changes: Any) -> Refusal:
         await dialer.close()
         await dialer.close()
     told = f"{caught.value!r} {caught.value.refusal} {caught.value.__cause__!r}"
-    for secret in (SECRET, "t1cket", "device"):
+    for secret in (SECRET, SECRET[:5], "t1cket", "device-"):
         assert secret not in told
     return caught.value.refusal
 
@@ -56,7 +56,8 @@ async def test_it_asks_as_the_sdks_do_and_connects(below: str) -> None:
     [
         (200, {"code": 1, "msg": "busy"}, "1", Verdict.SOON),
         (200, {"code": 1000040343}, "1000040343", Verdict.SOON),
-        (200, {"code": 514, "msg": "no"}, "514", Verdict.FATAL),
+        (200, {"code": 514, "msg": f"{SECRET} is wrong"}, "514", Verdict.FATAL),
+        (200, {"code": 514, "msg": "x" * 195 + SECRET}, "514", Verdict.FATAL),
         (200, {"code": 403}, "403", Verdict.FATAL),
         (200, {"code": 1000040344}, "1000040344", Verdict.FATAL),
         (200, {"code": 1000040350}, "1000040350", Verdict.SLOWLY),
@@ -84,7 +85,12 @@ async def test_every_answer_has_its_verdict(status: int, body: Any, code: str, v
     ("status", "headers", "code", "verdict"),
     [
         (200, {"Handshake-Status": "514", "Handshake-Autherrcode": "1000040350"}, "1000040350", Verdict.SLOWLY),
-        (200, {"Handshake-Status": "514", "Handshake-Msg": "auth failed"}, "handshake_514", Verdict.SOON),
+        (
+            200,
+            {"Handshake-Status": "514", "Handshake-Msg": "not device-1 with ticket t1cket"},
+            "handshake_514",
+            Verdict.SOON,
+        ),
         (403, {"Handshake-Status": "403"}, "403", Verdict.FATAL),
         (403, {}, "handshake_403", Verdict.SOON),
         (503, {}, "handshake_503", Verdict.SOON),

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from typing import Any
 
 import aiohttp
@@ -15,12 +16,21 @@ from tests.ingress.long_connection.worlds import app
 async def test_cut_ends_tcp_though_the_peer_reads_nothing() -> None:
     async with peer() as there:
         dialer = Dialer(app(there.domain))
-        socket, _ = await dialer.dial()
+        ours, _ = await dialer.dial()
         line = await there.line()
-        socket.cut()
-        socket.cut()
+        ours.cut()
+        ours.cut()
         await asyncio.wait_for(line.ended.wait(), 5)
         assert line.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        await dialer.close()
+
+
+async def test_tcp_itself_looks_whether_the_peer_is_there() -> None:
+    async with peer() as there:
+        dialer = Dialer(app(there.domain))
+        ours, _ = await dialer.dial()
+        assert ours.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        ours.cut()
         await dialer.close()
 
 
