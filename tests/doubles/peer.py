@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -43,11 +43,15 @@ class Line:
                 await self.came.wait()
         return self.received[count - 1]
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        assert self.socket._req is not None
+        assert self.socket._req.transport is not None
+        return self.socket._req.transport
+
     def reset(self) -> None:
         """Cut TCP."""
-        transport = self.socket._req.transport if self.socket._req is not None else None
-        if transport is not None:
-            transport.abort()
+        self.transport.abort()
 
     async def run(self) -> None:
         async for message in self.socket:
@@ -66,7 +70,8 @@ class Peer:
     """answers: what the next discoveries are answered, status and body; without any, where to connect.
 
     handshakes: what the next handshakes are refused with, status and headers; without any, they go well. asked: the bodies
-    of discoveries, with the path that each came on. autoping, ponging: whether the websocket's pings and Feishu's are answered.
+    of discoveries, with the path that each came on. endless: discovery's answer has no end. autoping, ponging: whether the
+    websocket's pings and Feishu's are answered.
     """
 
     def __init__(self) -> None:
@@ -77,6 +82,7 @@ class Peer:
         self.lines: list[Line] = []
         self.domain = ""
         self.autoping = True
+        self.endless = False
         self.ponging = False
         self._new = asyncio.Event()
 
@@ -97,6 +103,8 @@ class Peer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.endswith(PATH):
             self.asked.append((request.raw_path, orjson.loads(await request.read())))
+            if self.endless:
+                return await self._endlessly(request)
             status, body = self.answers.pop(0) if self.answers else (200, self.endpoint())
             headers = {"Location": "http://127.0.0.1:1/"} if 300 <= status < 400 else {}
             return web.Response(status=status, body=body, headers=headers)
@@ -110,6 +118,14 @@ class Peer:
         self._new.set()
         await line.run()
         return socket
+
+    async def _endlessly(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 4096)
+        return response
 
 
 @asynccontextmanager

@@ -66,12 +66,11 @@ class AppConnections:
             raise CredentialsError(why)
         self._app, self._dialer = app, dialer
         self._handler.use(app)
-        ended = [self._exchange(0, first)]
-        for number in range(1, len(self._shown)):
-            following = self._begin(number, dialer)
+        for number in range(len(self._shown)):
+            following = self._begin(number, dialer) if number else first
             await self._tried(following)
-            ended.append(self._exchange(number, following))
-        await self._end(ended)
+            before, self._shown[number] = self._shown[number], following
+            await self._end([before])  # so that there is never more than one too many
         await old.close()
 
     async def stop(self, timeout: float) -> int:
@@ -91,12 +90,6 @@ class AppConnections:
         task = self._tasks[connection] = self._group.create_task(connection.run(delay))
         task.add_done_callback(lambda _: self._tasks.pop(connection))
         return connection
-
-    def _exchange(self, number: int, connection: Connection) -> Connection:
-        """Show this one from now on; have the one before end, and return it."""
-        before, self._shown[number] = self._shown[number], connection
-        before.stop()
-        return before
 
     async def _end(self, connections: Sequence[Connection], timeout: float | None = None) -> int:
         for connection in connections:

@@ -64,7 +64,6 @@ class Session:
         self._budgets = Budgets(budget_seconds, self._now)
         self._unanswered = 0
         self._finishing = False
-        self._over = False
 
     async def run(self, stop: asyncio.Event) -> Lost:
         """Until the connection is lost; or, once `stop` is set, until what came is acknowledged."""
@@ -77,7 +76,6 @@ class Session:
                 await self._finish(works)
             lost = next((work.result() for work in works if work.done()), None)
         finally:
-            self._over = True
             self._budgets.close()
             await _end(stopping, *works[1:])
             await self._hang_up(polite=lost is None or lost.reason != "silent")
@@ -178,8 +176,6 @@ class Session:
         self._acknowledge(frame, reply, begun)
 
     def _acknowledge(self, frame: Frame, reply: Reply, begun: float) -> None:
-        if self._over:
-            return
         milliseconds = int((self._now() - begun) * 1000)
         data = reply.body if reply is CALLBACK else None
         self._outbox.send(frames.ack(frame, 200 if reply.status == 200 else 500, milliseconds, data))

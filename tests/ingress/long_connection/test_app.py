@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import trustme
 from pydantic import SecretStr
 
+from router.feishu.discovery import ClientConfig
 from router.ingress.intake import Intake
 from router.ingress.load import Load
 from router.ingress.long_connection.app import AppConnections, CredentialsError
 from router.settings.model import IngressSettings
+from router.simulator.simulator import APP_ID as SIMULATED
+from router.simulator.simulator import APP_SECRET, Behaviour, Simulator
 from tests.doubles.commanded_journal import CommandedJournal
 from tests.doubles.hurried import HurriedClock
 from tests.doubles.peer import Peer, peer
@@ -94,6 +99,25 @@ async def test_a_new_secret_comes_up_before_the_old_one_goes() -> None:
 async def _when(event: asyncio.Event, then: Callable[[], None]) -> None:
     await event.wait()
     then()
+
+
+async def test_there_is_never_more_than_one_connection_too_many(tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    async with Simulator(behaviour=Behaviour(max_connections=3, config=ClientConfig(-1, 1, 1, 120))) as feishu:
+        seen = Observed(HurriedClock(10.0))
+        intake = Intake(CommandedJournal(), seen.telemetry, seen.tools.clock, Load(100, 1 << 20))
+        old = app(feishu.domain, app_id=SIMULATED, app_secret=APP_SECRET)
+        connections = AppConnections("hr", old, intake, IngressSettings(), seen.tools)
+        task = asyncio.create_task(connections.run())
+        await until(lambda: [row.state for row in connections.rows()] == ["connected"] * 2)
+        first = {row.id for row in connections.rows()}
+        await connections.use(old.model_copy(update={"tls_ca_file": tmp_path / "ca.pem"}))
+        assert [row.state for row in connections.rows()] == ["connected"] * 2
+        assert not first & {row.id for row in connections.rows()}
+        await connections.stop(5.0)
+        task.cancel()
+        await asyncio.wait([task])
+        await connections.close()
 
 
 @pytest.mark.parametrize("answer", [(200, b'{"code":514,"msg":"wrong","data":{}}'), (500, b"")])

@@ -115,7 +115,15 @@ async def test_nobody_there() -> None:
 async def test_an_answer_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ASK_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert (await refused(f"http://127.0.0.1:{listener.getsockname()[1]}")).code == "timeout"
+        async with asyncio.timeout(10):
+            assert (await refused(f"http://127.0.0.1:{listener.getsockname()[1]}")).code == "timeout"
+
+
+async def test_an_answer_that_does_not_end() -> None:
+    async with peer() as there:
+        there.endless = True
+        async with asyncio.timeout(10):
+            assert (await refused(there.domain)).code == "not_json"
 
 
 async def test_a_proxy_that_is_away_or_refuses() -> None:

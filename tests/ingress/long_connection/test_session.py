@@ -228,13 +228,14 @@ async def test_a_frame_that_is_too_large_ends_it() -> None:
 
 async def test_stopped_it_acknowledges_what_came_and_takes_no_more() -> None:
     handler, futures = held()
-    async with session(handler) as world:
+    async with session(handler, autoping=False) as world:
         await world.line.send(frame(1))
         await until(lambda: len(futures) == 1)
         world.stop.set()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await until(lambda: world.session._finishing)
         await world.line.send(frame(2))
+        await world.line.socket.ping()
+        await until(lambda: bool(world.line.pongs))  # it has read what came before
         futures[0].set_result(SUCCESS)
         assert (await world.lost()).reason == "drained"
         await asyncio.wait_for(world.line.ended.wait(), 5)
