@@ -22,13 +22,15 @@ from sinks.feishu_ws.pool import ACKNOWLEDGED, Heard
 MESSAGE_BYTES = 1 << 20
 """Of what a program sends: acknowledgements and pings are small."""
 CLOSE_SECONDS = 1.0
-"""Java's SDK never answers a close: it notices only that its connection is cut."""
+"""From a close on, until it is cut."""
+READY_SECONDS = 1.0
+"""Node's SDK loses what comes along with the handshake's answer; its first ping says that it listens. Java's comes at 2 s."""
 NUISANCES = 100
 NUISANCE_SECONDS = 10.0
 """So many frames that nobody can want within such a time, and the connection is closed."""
 PING_SECONDS = 0.5
 """No program that means it pings as often."""
-GOING_AWAY, POLICY = 1001, 1008
+POLICY = 1008
 _LOST = (ConnectionError, RuntimeError)
 """What writing to a websocket raises that is closed."""
 
@@ -95,20 +97,28 @@ class Session:
 
     async def run(self) -> str:
         """Until the connection is over; why it is, in one word."""
+        ready = asyncio.get_running_loop().call_later(READY_SECONDS, self.group.pool.ready, self._line)
         try:
             while await self._next():
                 pass
         finally:
+            ready.cancel()
             self.group.pool.leave(self._line)
             if self._ending is not None:
                 await asyncio.wait([self._ending])
             self._abort()
         return self._reason or "lost"
 
-    def end(self, reason: str, code: int = GOING_AWAY) -> None:
-        """Close it, and cut it soon after."""
-        if self._ending is None:
-            self._reason = self._reason or reason
+    def end(self, reason: str, code: int | None = None) -> None:
+        """Cut it; with a code, close it before.
+
+        Java's SDK hears nothing any more once it is told of a close, its being cut neither: it comes back when its next
+        ping or two have failed. Whoever is only cut comes back at once, as all SDKs do.
+        """
+        self._reason = self._reason or reason
+        if code is None:
+            self._abort()
+        elif self._ending is None:
             self._ending = asyncio.create_task(self._close(code), name="subscriber: close")
 
     async def ended(self) -> None:
@@ -127,6 +137,7 @@ class Session:
         if kind is WSMsgType.BINARY:
             self._heard = self._now()
             await self._take(data)
+            self.group.pool.ready(self._line)
         elif kind is WSMsgType.TEXT:
             self._broken("a text message")
         else:

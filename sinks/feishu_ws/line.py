@@ -53,20 +53,21 @@ class Sent:
 
 
 class Line:
-    """Kept by the pool. at: its place among those with a free slot, -1 when it has none."""
+    """Kept by the pool. ready: whether it may be given events; at: its place among those with a free slot, -1 without."""
 
-    __slots__ = ("_slots", "_wire", "at", "unanswered")
+    __slots__ = ("_slots", "_wire", "at", "ready", "unanswered")
 
     def __init__(self, wire: Wire, slots: int) -> None:
         self._wire = wire
         self._slots = slots
         self.at = -1
+        self.ready = False
         self.unanswered: dict[str, Sent] = {}
 
     @property
     def free(self) -> int:
         """How many more frames it may be given."""
-        return self._slots - len(self.unanswered)
+        return self._slots - len(self.unanswered) if self.ready else 0
 
     async def write(self, message_id: str, payload: bytes, timestamp_ms: int) -> None:
         """Send an event, whole or in parts. Raises ConnectionError."""

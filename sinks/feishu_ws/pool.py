@@ -74,14 +74,20 @@ class Pool:
     # What the server calls
 
     def join(self, wire: Wire) -> Line:
-        """A program connected."""
+        """A program connected. It gets nothing before it is `ready`."""
         line = Line(wire, self._in_flight)
         self.lines.append(line)
+        return line
+
+    def ready(self, line: Line) -> None:
+        """The program takes events from now on. Idempotent."""
+        if line.ready or line not in self.lines:
+            return
+        line.ready = True
         self._free += line.free
         self._offer(line)
         self._wake()
         self.changed()
-        return line
 
     def leave(self, line: Line) -> None:
         """Its connection ended. Idempotent."""

@@ -74,8 +74,8 @@ class Program:
         self.endpoint = found
         return found.url
 
-    async def connect(self, url: str = "") -> None:
-        """Connect, and ping as the SDKs do."""
+    async def connect(self, url: str = "", *, ping: bool = True) -> None:
+        """Connect, and ping as the SDKs do; the pong says that events may come."""
         try:
             websocket = await self._session.ws_connect(url or await self.address(), compress=15)
         except aiohttp.WSServerHandshakeError as error:
@@ -85,7 +85,10 @@ class Program:
         assert connection is not None
         self.transport = cast("asyncio.Transport", connection.transport)
         self._reading = asyncio.create_task(self._read(websocket))
-        await self.ping()
+        if ping:
+            pongs = len(self.pongs)
+            await self.ping()
+            await until(lambda: len(self.pongs) > pongs)
 
     async def ping(self) -> None:
         await self.write(frames.ping(self.endpoint.service_id if self.endpoint else 1))

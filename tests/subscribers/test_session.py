@@ -18,6 +18,9 @@ from tests.doubles.program import Program
 from tests.doubles.programs import Port, port
 from tests.doubles.waiting import until
 
+CUT = 1006
+"""What a client says of a connection that ended without a close."""
+
 
 async def still_works(here: Port, program: Program, number: int = 77) -> None:
     [outcome] = await here.sink.deliver([make_envelope(number)])
@@ -31,6 +34,27 @@ async def test_pings_are_answered_with_the_whole_configuration() -> None:
         config = orjson.loads(program.pongs[0])
         assert set(config) == {"ReconnectCount", "ReconnectInterval", "ReconnectNonce", "PingInterval"}
         assert all(type(value) is int and value > 0 for value in config.values())
+
+
+async def test_the_first_event_waits_for_the_first_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "READY_SECONDS", 60.0)
+    async with port() as here:
+        program = here.program()
+        await program.connect(ping=False)
+        delivering = asyncio.create_task(here.sink.deliver([make_envelope(1)]))
+        await until(lambda: bool(here.sink.pool._waiting))
+        assert (here.sink.pool.unanswered, program.events) == (0, [])
+        await program.ping()
+        [outcome] = await delivering
+        assert isinstance(outcome, Delivered)
+
+
+async def test_who_never_pings_gets_events_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "READY_SECONDS", 0.05)
+    async with port() as here:
+        program = here.program()
+        await program.connect(ping=False)
+        await still_works(here, program)
 
 
 async def test_an_event_has_what_each_sdk_insists_on_and_no_key_twice() -> None:
@@ -136,7 +160,7 @@ async def test_the_silent_are_given_up_unless_they_are_at_work() -> None:
         async with here.program() as silent:
             looking = asyncio.create_task(here.server.look())
             await silent.gone()
-            assert silent.close_code == 1001
+            assert silent.close_code == CUT
         await until(lambda: here.counted('fer_subscribers_gone_total{reason="silent",sink="s"}') == 1)
         assert len(here.sink.pool.lines) == 2
         for task in (looking, *delivering):

@@ -16,13 +16,17 @@ from tests.doubles.virtual import VirtualClock, run_virtual
 class Wire:
     """messages: ids of what was written, with the key that the payload is."""
 
-    def __init__(self, pool: Pool, answer: Callable[[str], int | None] | None = None, seconds: float = 0.0) -> None:
+    def __init__(
+        self, pool: Pool, answer: Callable[[str], int | None] | None = None, seconds: float = 0.0, *, ready: bool = True
+    ) -> None:
         self.messages: list[tuple[str, str]] = []
         self.broken = False
         self._pool = pool
         self.behave = answer
         self._seconds = seconds
         self.line: Line = pool.join(self)
+        if ready:
+            pool.ready(self.line)
 
     async def send(self, frame: bytes) -> None:
         if self.broken:
@@ -51,6 +55,35 @@ async def push(pool: Pool, key: str) -> int:
 
 def pushing(pool: Pool, *keys: str) -> list["asyncio.Task[int]"]:
     return [asyncio.create_task(push(pool, key)) for key in keys]
+
+
+def test_a_program_gets_nothing_before_it_is_ready_and_then_what_waits() -> None:
+    async def main() -> None:
+        pool = new()
+        wire = Wire(pool, lambda _: 200, ready=False)
+        waiting = pushing(pool, "a", "b")
+        await asyncio.sleep(1)
+        assert (wire.messages, pool.concurrency) == ([], 2)
+        pool.ready(wire.line)
+        pool.ready(wire.line)
+        assert await asyncio.gather(*waiting) == [200, 200]
+        assert pool.concurrency == 1
+
+    run_virtual(main())
+
+
+def test_one_that_leaves_before_it_was_ready_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        pool = new()
+        wire = Wire(pool, ready=False)
+        waiting = pushing(pool, "a")
+        await asyncio.sleep(1)
+        wire.leave()
+        pool.ready(wire.line)
+        assert await asyncio.gather(*waiting) == [NOBODY]
+        assert (pool.lines, pool.concurrency) == ([], 1)
+
+    run_virtual(main())
 
 
 def test_nobody_is_connected() -> None:
