@@ -62,7 +62,7 @@ async def walk(folder: Path) -> Matrix:
 
 def verdict(bot: Bot, push: Mapping[str, Any]) -> str:
     """OK, or what is wrong with what that program wrote down of that push."""
-    id_ = push["header"]["event_id"]
+    id_ = id_of({"document": push})
     lines = [line for line in bot.lines() if id_of(line) == id_]
     if not lines:
         return "nothing arrived"
