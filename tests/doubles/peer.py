@@ -35,7 +35,7 @@ class Line:
         for message in messages:
             await self.socket.send_bytes(message)
 
-    async def next(self, count: int = 1, patience: float = 5.0) -> bytes:
+    async def next(self, count: int = 1, patience: float = 30.0) -> bytes:
         """Wait until there are so many messages; the last of them."""
         async with asyncio.timeout(patience):
             while len(self.received) < count:
@@ -86,7 +86,7 @@ class Peer:
         self.ponging = False
         self._new = asyncio.Event()
 
-    async def line(self, number: int = 0, patience: float = 5.0) -> Line:
+    async def line(self, number: int = 0, patience: float = 30.0) -> Line:
         """Wait for the connection of that number, from 0."""
         async with asyncio.timeout(patience):
             while len(self.lines) <= number:

@@ -111,7 +111,7 @@ class Program:
     async def gone(self) -> None:
         """Wait for the connection's end."""
         assert self._reading is not None
-        await asyncio.wait_for(self._reading, 5)
+        await asyncio.wait_for(self._reading, 30)
 
     async def cut(self) -> None:
         """End the connection as a process that dies does."""

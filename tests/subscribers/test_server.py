@@ -220,5 +220,5 @@ async def test_closing_waits_for_no_program_that_does_not_answer() -> None:
     async with port() as here:
         program: Program = await here.program().__aenter__()
         program.transport.pause_reading()
-        await asyncio.wait_for(here.server.close(), 5)
+        await asyncio.wait_for(here.server.close(), 30)
         assert len(here.sink.pool.lines) == 0

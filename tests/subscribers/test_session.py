@@ -169,7 +169,7 @@ async def test_the_silent_are_given_up_unless_they_are_at_work() -> None:
 
 async def test_whoever_pings_stays() -> None:
     ws = WsSettings(listen="127.0.0.1:0", ping_interval_seconds=10, handshake_seconds=3600)
-    async with port(ws, HurriedClock(50.0)) as here, here.program() as program, here.program() as silent:
+    async with port(ws, HurriedClock(10.0)) as here, here.program() as program, here.program() as silent:
         looking = asyncio.create_task(here.server.look())
         pinging = asyncio.create_task(keep_pinging(program))
         await silent.gone()

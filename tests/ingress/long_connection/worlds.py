@@ -71,7 +71,7 @@ class World(Observed):
         self.task: asyncio.Task[Lost]
 
     async def lost(self) -> Lost:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self.task
 
 
