@@ -23,7 +23,7 @@ from router.simulator.endpoint import App
 from router.simulator.faults import FAULTS
 from router.simulator.feed import feed
 from router.simulator.notices import Notices
-from router.simulator.simulator import APP_ID, APP_SECRET, AT_ONCE, Behaviour, Simulator
+from router.simulator.simulator import APP_ID, APP_SECRET, Behaviour, Simulator
 from sinks.settings import parse_seconds
 
 LISTEN = "127.0.0.1:7777"
@@ -117,7 +117,7 @@ def _share_option(name: str, words: str) -> Callable[[Callable[..., object]], Ca
     "--rate", type=click.FloatRange(min=0.001), help="Events a second. Default: no limit; with --for alone: 1."
 )
 @click.option(
-    "--at-once", type=click.IntRange(1, 10_000), default=AT_ONCE, show_default=True, help="Unanswered before the next."
+    "--at-once", type=click.IntRange(1, 10_000), default=16, show_default=True, help="Unanswered before the next."
 )
 @_share_option("--duplicates", "Which share is pushed again after a 200.")
 @_share_option("--out-of-order", "Which share is overtaken by others.")

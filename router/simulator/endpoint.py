@@ -3,6 +3,7 @@
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,14 +27,16 @@ _SAID = {
 }
 
 
-class App(NamedTuple):
-    """An app of the developer console. webhook: where its events are pushed to; "": nowhere."""
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app of the developer console. app_secret "": it has no long connection; webhook: where its events are pushed to,
+    "": nowhere."""
 
     app_id: str
-    app_secret: str = ""
+    app_secret: str = field(default="", repr=False)
     webhook: str = ""
-    encrypt_key: str = ""
-    token: str = ""
+    encrypt_key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
 
 class Ticket(NamedTuple):

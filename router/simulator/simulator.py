@@ -232,10 +232,12 @@ class Simulator:
         elif attempt.answer == OK:
             self._end(record, push, State.ACCEPTED)
         elif record.tries > len(LADDER):
-            self.notice(f"lost: {record.type} {record.id}, {attempt.answer} at last")
+            self.notice(f"{record.type} {record.id}: {attempt.answer}; LOST")
             self._end(record, push, State.LOST)
         else:
-            self._later(LADDER[record.tries - 1] / self.behaviour.compress, record, push)
+            wait = LADDER[record.tries - 1] / self.behaviour.compress
+            self.notice(f"{record.type} {record.id}: {attempt.answer}; again in {wait:.4g} s")
+            self._later(wait, record, push)
         self._note_change()
 
     def _end(self, record: Record, push: Push, state: State) -> None:

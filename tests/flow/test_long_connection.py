@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ async def test_the_same_event_by_both_roads_is_stored_once(tmp_path: Path) -> No
     app = App(APP_ID, APP_SECRET, "", KEY, TOKEN)
     async with Simulator([app], Behaviour(config=BRISK, compress=COMPRESS)) as feishu:
         with Program(tmp_path, settings(feishu, tmp_path, **both)) as router:
-            feishu.apps[APP_ID] = app._replace(webhook=router.url)
+            feishu.apps[APP_ID] = replace(app, webhook=router.url)
             assert await feishu.challenge() == ""
             await feishu.connected(CONNECTIONS)
             for number, roads in enumerate(itertools.islice(itertools.cycle((ROADS, ROADS[::-1])), 20)):

@@ -3,11 +3,15 @@
 import aiohttp
 import orjson
 import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router.feishu.discovery import PATH, ClientConfig, Endpoint, Refusal, Verdict, read_handshake
-from router.simulator.endpoint import App
-from router.simulator.faults import FAULTS, Moment
+from router.feishu.discovery import PATH, ClientConfig, Endpoint, Refusal, Verdict, read_answer, read_handshake, request
+from router.simulator.endpoint import MAX_TICKETS, App, Doors, Ticket
+from router.simulator.faults import FAULTS, Faults, Moment
 from router.simulator.simulator import APP_ID, APP_SECRET, Behaviour, Simulator
+from tests.doubles.stepped import SteppedClock
 from tests.doubles.waiting import until
 from tests.simulator.clients import Client, query_of
 
@@ -44,6 +48,51 @@ async def test_514_for_all_else(body: bytes) -> None:
     ):
         assert answer.status == 200
         assert orjson.loads(await answer.read()) == {"code": 514, "msg": "invalid app id or secret", "data": {}}
+
+
+BODIES = st.binary() | st.dictionaries(st.sampled_from(["AppID", "AppSecret"]) | st.text(), st.text() | st.none()).map(
+    orjson.dumps
+)
+
+
+@given(body=BODIES, ticket=st.text(), device=st.text())
+def test_whatever_is_asked_it_is_refused_and_never_breaks(body: bytes, ticket: str, device: str) -> None:
+    doors = Doors([App(APP_ID, APP_SECRET)], Faults(), SteppedClock(), lambda _: False)
+    answer = doors.discover(body, "localhost")
+    assert answer is not None
+    assert isinstance(answer.body, bytes)
+    assert orjson.loads(answer.body)["code"] == 514
+    refusal = doors.enter({"ticket": ticket, "device_id": device})
+    assert isinstance(refusal, web.Response)
+    assert refusal.status == 403
+
+
+def test_an_address_is_good_for_a_minute_and_not_many_are_kept() -> None:
+    clock = SteppedClock()
+    doors = Doors([App(APP_ID, APP_SECRET)], Faults(), clock, lambda _: False)
+
+    def query() -> dict[str, str]:
+        answer = doors.discover(request(APP_ID, APP_SECRET), "localhost")
+        assert answer is not None
+        assert isinstance(answer.body, bytes)
+        endpoint = read_answer(200, answer.body)
+        assert isinstance(endpoint, Endpoint)
+        return {name: values[0] for name, values in query_of(endpoint).items()}
+
+    first, second = query(), query()
+    clock.now += 59
+    assert isinstance(doors.enter(first), Ticket)
+    clock.now += 2
+    assert isinstance(doors.enter(second), web.Response)
+    early = query()
+    for _ in range(MAX_TICKETS):
+        query()
+    assert isinstance(doors.enter(early), web.Response)
+    assert isinstance(doors.enter(query()), Ticket)
+
+
+def test_secrets_are_in_no_repr() -> None:
+    assert "secret" not in repr(App("cli_a", "my secret", "http://x", "my secret key", "my secret token"))
 
 
 async def test_an_app_without_a_secret_has_no_long_connection() -> None:

@@ -14,6 +14,7 @@ from router.feishu.samples import sample, seed_types
 from router.simulator.account import LATE, State
 from router.simulator.faults import FAULTS, Moment
 from router.simulator.long_connection import LOST, NOBODY, NONSENSE
+from router.simulator.pushes import Push
 from router.simulator.simulator import Behaviour, Simulator
 from tests.doubles.waiting import until
 from tests.simulator.clients import Client
@@ -162,6 +163,14 @@ async def test_a_silent_connection_is_chosen_like_any_other_until_it_is_gone() -
         assert feishu.hang_up() == 1
         await until(client.ended.is_set)
         assert not client.events
+
+
+@pytest.mark.parametrize("size", [125, 126, 127, 65_535, 65_536, 300_000])
+async def test_frames_of_every_length_come_whole(size: int) -> None:
+    async with connected(answer_seconds=3.0) as (feishu, (client,)):
+        push = Push("e", "t", b"x" * size)
+        assert (await feishu.deliver(push)).state is State.ACCEPTED
+        assert client.events == [push.body]
 
 
 async def test_what_comes_slowly_holds_back_what_follows_on_its_connection() -> None:

@@ -1,8 +1,8 @@
 """One push over HTTP: every answer comes back as a value."""
 
-import asyncio
+import ssl
 
-import aiohttp
+import trustme
 
 from router.simulator.posting import BROKEN_OFF, NO_ANSWER, TIMEOUT, post, session
 from tests.doubles.receiver import Receiver, hang_up, reply, stalling
@@ -26,7 +26,12 @@ async def test_statuses_bodies_and_what_is_none() -> None:
 
 
 async def test_certificates_are_checked_unless_not() -> None:
-    async with session(1.0, verify=False) as http:
-        assert isinstance(http, aiohttp.ClientSession)
-        assert isinstance(http.connector, aiohttp.TCPConnector)
-    await asyncio.sleep(0)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    async with Receiver(tls) as receiver:
+        async with session(5.0) as http:
+            posted = await post(http, receiver.url, b"{}", {})
+            assert posted.status == NO_ANSWER
+            assert b"certificate" in posted.body
+        async with session(5.0, verify=False) as http:
+            assert (await post(http, receiver.url, b"{}", {})).status == 200

@@ -60,7 +60,7 @@ async def test_the_ladder_then_it_is_lost() -> None:
         assert numbers(receiver) == [1] * 5
         assert len({orjson.loads(request.body)["header"]["event_id"] for request in receiver.requests}) == 1
         assert not feishu.report().good
-        assert any("lost" in line and record.id in line for line in told)
+        assert any("LOST" in line and record.id in line for line in told)
 
 
 async def test_an_ordered_type_waits_for_its_own_and_for_no_other() -> None:
