@@ -18,7 +18,7 @@ import uvloop
 
 from benchmarks.load import PATIENCE_SECONDS, Plan, Result, cpu_seconds
 from benchmarks.pool import TYPES, Pool, event_id
-from router.simulator.account import Account, State
+from router.simulator.account import State
 from router.simulator.endpoint import App
 from router.simulator.pushes import Push
 from router.simulator.simulator import Simulator
@@ -35,7 +35,8 @@ async def generate(plan: Plan, feishu: Simulator) -> Result:
     sent = itertools.count()
     running = asyncio.create_task(feishu.run(_pushes(plan, sent), rate=plan.rate, at_once=plan.connections))
     await asyncio.wait([running], timeout=plan.warm_seconds)
-    warm, feishu.account = feishu.account, Account()
+    warm = feishu.report()
+    feishu.account.start_over()
     print("begin", flush=True)
     begin, used = time.perf_counter(), cpu_seconds()
     await asyncio.wait([running], timeout=plan.seconds)
@@ -56,12 +57,13 @@ async def generate(plan: Plan, feishu: Simulator) -> Result:
         exhausted=exhausted,
     )
     result.cpu_us = spent / max(1, result.answered) * 1e6
-    for account in (warm, feishu.account):
-        for said in account.report(feishu.faults.struck).answers.values():
+    for each in (warm, feishu.report()):
+        for said in each.answers.values():
             for answer, count in said.items():
                 if answer != "200":
                     result.statuses[answer] = result.statuses.get(answer, 0) + count
-        result.wrong += [int(id_[:8], 16) for id_, each in account.records.items() if each.state is not State.ACCEPTED]
+    records = feishu.account.records.values()
+    result.wrong = [int(each.id[:8], 16) for each in records if each.state is not State.ACCEPTED]
     return result
 
 

@@ -117,7 +117,11 @@ def _share_option(name: str, words: str) -> Callable[[Callable[..., object]], Ca
     "--rate", type=click.FloatRange(min=0.001), help="Events a second. Default: no limit; with --for alone: 1."
 )
 @click.option(
-    "--at-once", type=click.IntRange(1, 10_000), default=16, show_default=True, help="Unanswered before the next."
+    "--at-once",
+    type=click.IntRange(1, 10_000),
+    default=16,
+    show_default=True,
+    help="So many under way before the next.",
 )
 @_share_option("--duplicates", "Which share is pushed again after a 200.")
 @_share_option("--out-of-order", "Which share is overtaken by others.")

@@ -107,6 +107,12 @@ class Account:
         """How many events are accepted or lost."""
         return self._report.accepted + self._report.lost
 
+    def start_over(self) -> None:
+        """Count anew from here on; what is waiting goes on."""
+        self._report = Report()
+        self._answers.clear()
+        self._times.clear()
+
     def begin(self, record: Record) -> None:
         """A new event."""
         self._report.events += 1

@@ -168,13 +168,16 @@ class Simulator:
     async def run(
         self, pushes: Iterable[Push | Mapping[str, Any]], *, rate: float = 0.0, at_once: int = AT_ONCE, **how: str
     ) -> None:
-        """Push many. rate: events a second, 0 for no limit; at_once: so many attempts may be under way before the next."""
+        """Push many, `rate` a second, whatever becomes of them. rate 0: as fast as they end, `at_once` at a time.
+
+        at_once: with a rate, so many attempts may be under way before the next waits after all.
+        """
         loop = asyncio.get_running_loop()
         begun = loop.time()
         for number, push in enumerate(pushes):
             if rate and (early := begun + number / rate - loop.time()) > 0:
                 await asyncio.sleep(early)
-            while self.under_way >= at_once:
+            while (self.under_way if rate else self.account.waiting) >= at_once:
                 await self.progress()
             self.push(push, **how)
 

@@ -54,3 +54,17 @@ def test_bounded_but_what_has_not_ended_well_is_kept() -> None:
     assert account.report(Counter()).events == 10
     assert len(account.records) == 3
     assert "0" in account.records
+
+
+def test_counting_anew_keeps_what_is_waiting() -> None:
+    account = Account()
+    old = record("1")
+    account.begin(old)
+    account.note(old, Attempt("webhook", "500", 1.0))
+    account.start_over()
+    assert (account.report(Counter()).attempts, account.report(Counter()).answers) == (0, {})
+    assert account.waiting == 1
+    account.note(old, Attempt("webhook", "200", 2.0))
+    account.end(old, State.ACCEPTED)
+    report = account.report(Counter())
+    assert (report.accepted, report.waiting, report.p50_ms) == (1, 0, 2.0)

@@ -116,6 +116,24 @@ async def test_a_share_comes_again_after_a_200() -> None:
         assert receiver.most_at_once <= 21
 
 
+async def test_without_a_rate_what_fails_holds_back_the_others_and_with_one_it_does_not() -> None:
+    clock = PatientClock()
+    async with (
+        Receiver(behave=reply(500)) as receiver,
+        Simulator([App("cli_a", webhook=receiver.url)], clock=clock) as feishu,
+    ):
+        work = asyncio.create_task(feishu.run((numbered(number) for number in range(9)), at_once=4))
+        await until(lambda: len(clock.waits) == 4)
+        assert sorted(numbers(receiver)) == [0, 1, 2, 3]
+        await feishu.run((numbered(number) for number in range(10, 15)), rate=1000.0, at_once=4)
+        await until(lambda: len(clock.waits) == 9)
+        assert not work.done()
+        clock.go.set()
+        await work
+        await feishu.settled()
+        assert feishu.report().lost == 14
+
+
 async def test_no_more_at_once_than_wanted_and_no_faster() -> None:
     async with Receiver() as receiver, Simulator([App("cli_a", webhook=receiver.url)]) as feishu:
         begun = asyncio.get_running_loop().time()
