@@ -15,6 +15,8 @@ from router.ingress.long_connection.waits import Waits
 from router.telemetry import facts
 
 T = TypeVar("T")
+UNTOLD = ClientConfig(reconnect_interval=15.0, reconnect_nonce=3.0)
+"""Until Feishu has said how: what fails before is mostly our own network, which may be there again in a moment."""
 
 
 class Role(NamedTuple):
@@ -35,7 +37,7 @@ class Connection:
         self._budget = budget_seconds
         self._tools = tools
         self._waits = Waits(tools.random)
-        self._config = ClientConfig()
+        self._config = UNTOLD
         self._session: Session | None = None
         self._stop = asyncio.Event()
         self._tried = asyncio.Event()

@@ -91,6 +91,9 @@ async def test_attempts_that_fail_are_told_and_go_on_at_the_servers_interval() -
         codes = {line["code"] for line in it.said("long_connection_failed")}
         assert codes == {"http_500", "not_json", "1", "handshake_503"}
         assert not it.said("long_connection_refused")
+        first, *others = (line["again_seconds"] for line in it.said("long_connection_failed"))
+        assert first <= 3, "the server has not said yet how long to wait"
+        assert all(12 <= each <= 18 for each in others)
         (await it.peer.line()).reset()
         await it.peer.line(1)
         assert it.said("long_connection_lost")[0]["again_seconds"] == 0.0, "a first loss again, within the nonce"
