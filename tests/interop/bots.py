@@ -17,7 +17,7 @@ _program = functools.cache(built)
 
 
 class Bot:
-    """One program. For each event it writes a line to the file `events`; what else it says is in `log`.
+    """One program. For each event it writes a line to the file `events`; what else it says is in `log`. environ: more for it.
 
     It takes no event, but answers that it could not, while the folder of that file isn't there: `refuse()`, `accept()`.
     """
@@ -31,6 +31,7 @@ class Bot:
         # Node's SDK connects with no other form of id.
         self.app_id, self.app_secret = f"cli_{key_of(self.name):0>16}", f"app-secret-of-{self.name}"
         self.domain = ""
+        self.environ: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self.accept()
 
@@ -46,7 +47,7 @@ class Bot:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*program.command, self.mode],
-                env=common | program.environ | mine,
+                env=common | program.environ | mine | self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

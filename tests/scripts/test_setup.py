@@ -1,4 +1,4 @@
-"""`scripts/setup.sh` on machines that lack something: a folder of commands stands for the machine."""
+"""`scripts/setup.sh` and `setup-test.sh` on machines that lack something: a folder of commands stands for the machine."""
 
 import shutil
 import subprocess
@@ -45,10 +45,10 @@ class Machine:
     def python(self, name: str = "python3", version: str = "3.11.2", *, too_old: int = 0) -> None:
         self.command(name, PYTHON.format(version=version, too_old=too_old))
 
-    def setup(self, python: str = "") -> subprocess.CompletedProcess[str]:
+    def setup(self, python: str = "", script: str = "setup.sh") -> subprocess.CompletedProcess[str]:
         flags = {name: str(self.flag(name)) for name in ("VENV_MODULE", "BREAK_PIP", "FAIL_PIP", "CALLS")}
         return subprocess.run(
-            ["/bin/sh", "scripts/setup.sh", python],
+            ["/bin/sh", f"scripts/{script}", python],
             cwd=self.clone, env={"PATH": str(self.root / "bin")} | flags,
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
@@ -182,3 +182,30 @@ def test_another_python_makes_another_environment(machine: Machine) -> None:
     assert "with Python 3.13.0" in machine.setup("python3.13").stderr
     assert machine.setup("python3.13").stderr == ""
     assert machine.setup().stderr == ""
+
+
+def test_a_runtime_of_java_without_its_compiler_is_not_enough_for_the_tests(machine: Machine) -> None:
+    for tool in ("java", "mvn", "go", "node", "npm", "strace", "buildah", "debootstrap"):
+        machine.command(tool, "#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n")
+    done = machine.setup(script="setup-test.sh")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(": apt-get install openjdk-17-jdk-headless")
+
+
+def test_everything_that_the_tests_need_is_asked_for_at_once(machine: Machine) -> None:
+    done = machine.setup(script="setup-test.sh")
+    assert done.stderr.splitlines()[-1].endswith(
+        ": apt-get install openjdk-17-jdk-headless maven golang-go nodejs npm strace buildah debootstrap"
+    )
+
+
+def test_broker_and_programs_are_prepared_where_all_is_there(machine: Machine) -> None:
+    for tool in ("java", "mvn", "go", "node", "npm", "strace", "buildah", "debootstrap"):
+        machine.command(tool, "#!/bin/sh\n")
+    machine.command("javac", "#!/bin/sh\necho javac 21.0.2\n")
+    python = machine.clone / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$*" >>"$CALLS"\n')
+    python.chmod(0o755)
+    assert machine.setup(script="setup-test.sh").returncode == 0
+    assert machine.calls() == ["-m tests.broker.cluster --prepare", "-m tests.interop.build --prepare"]
