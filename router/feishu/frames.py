@@ -17,6 +17,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SEQ_ID, _LOG_ID, _SERVICE, _METHOD, _HEADER, _ENCODING, _TYPE, _PAYLOAD, _LOG_ID_NEW = range(1, 10)
 _NUMBERS = (_SEQ_ID, _LOG_ID, _SERVICE, _METHOD)
 _TEXTS = (_ENCODING, _TYPE, _LOG_ID_NEW)
+_TAGS = tuple(number << 3 | _VARINT for number in _NUMBERS)
+_HEADER_TAG, _PAYLOAD_TAG, _LOG_ID_NEW_TAG = (number << 3 | _BYTES for number in (_HEADER, _PAYLOAD, _LOG_ID_NEW))
 _UINT64 = (1 << 64) - 1
 
 
@@ -151,11 +153,56 @@ def _varint(value: int) -> bytes:
 def decode(data: bytes) -> Frame:
     """Read a frame. Unknown fields are skipped, and kept for the acknowledgement. Raises FrameError."""
     try:
-        return _decode(data)
+        return _ordinary(data) or _decode(data)
     except IndexError:
         raise FrameError("it ends within a field") from None
     except UnicodeDecodeError:
         raise FrameError("a text is no UTF-8") from None
+
+
+def _ordinary(data: bytes) -> Frame | None:
+    """A frame laid out as everybody lays it out, which is read in half the time; None for any other."""
+    values = []
+    at, end = 0, len(data)
+    for tag in _TAGS:
+        if at == end or data[at] != tag:
+            return None
+        value, at = _read_varint(data, at + 1)
+        values.append(value)
+    headers = []
+    while at < end and data[at] == _HEADER_TAG:
+        stop = at + 2 + data[at + 1]
+        start = at + 6 + data[at + 3]  # of the value, behind the key and two bytes before each of them
+        if not start <= stop <= end or stop - at > 0x81 or data[at + 2] != 0x0A:
+            return None
+        if data[start - 2] != 0x12 or data[start - 1] != stop - start:
+            return None
+        headers.append((data[at + 4 : start - 2].decode(), data[start:stop].decode()))
+        at = stop
+    if at == end or data[at] != _PAYLOAD_TAG or len(headers) > MAX_HEADERS:
+        return None
+    size, start = _read_varint(data, at + 1)
+    stop = start + size
+    log_id_new = None
+    if stop < end:
+        size, begin = _read_varint(data, stop + 1)
+        if data[stop] != _LOG_ID_NEW_TAG or begin + size != end:
+            return None
+        log_id_new = data[begin:].decode()
+    elif stop > end:
+        return None
+    seq_id, log_id, service, method = values
+    raw = data[:at], b"", data[stop:]
+    return Frame(
+        seq_id,
+        log_id,
+        _int32(service),
+        _int32(method),
+        tuple(headers),
+        payload=data[start:stop],
+        log_id_new=log_id_new,
+        raw=raw,
+    )
 
 
 def _decode(data: bytes) -> Frame:

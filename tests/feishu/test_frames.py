@@ -1,5 +1,6 @@
 """The frames that official SDKs were seen to send and take, and whatever else can be sent in their place."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -74,6 +75,51 @@ def test_an_event_has_what_every_sdk_insists_on() -> None:
     assert dict(frame.headers).keys() >= {"type", "message_id", "trace_id", "sum", "seq"}
     assert (frame.header("type"), frame.header("sum"), frame.header("seq")) == ("event", "2", "1")
     assert len(dict(frame.headers)) == len(frame.headers)
+
+
+def read(reader: Callable[[bytes], Frame | None], data: bytes) -> Frame | None:
+    try:
+        return reader(data)
+    except (FrameError, IndexError, UnicodeDecodeError):
+        return None
+
+
+@given(FRAMES, st.lists(st.tuples(st.integers(0, 400), st.none() | st.integers(0, 255)), max_size=3))
+def test_the_short_way_reads_what_the_long_way_reads_or_leaves_it(
+    frame: Frame, damage: list[tuple[int, int | None]]
+) -> None:
+    data = bytearray(encode(frame))
+    for place, byte in damage:
+        if byte is None:
+            del data[place:]
+        elif place < len(data):
+            data[place] = byte
+    short = read(frames._ordinary, bytes(data))
+    assert short is None or short == read(frames._decode, bytes(data))
+
+
+@pytest.mark.parametrize("log_id_new", [None, "abc"])
+def test_so_it_is_whichever_byte_is_another_or_the_last(log_id_new: str | None) -> None:
+    headers = (("type", "event"), ("", ""), ("sum", "1"))
+    whole = encode(Frame(1, 300, 3, DATA, headers, payload=b"{}", log_id_new=log_id_new))
+    assert frames._ordinary(whole) == frames._decode(whole)
+    for place in range(len(whole)):
+        cut = whole[:place]
+        assert read(frames._ordinary, cut) in (None, read(frames._decode, cut))
+        for byte in range(256):
+            data = whole[:place] + bytes((byte,)) + whole[place + 1 :]
+            assert read(frames._ordinary, data) in (None, read(frames._decode, data))
+
+
+def test_many_headers_are_refused_both_ways() -> None:
+    data = encode(Frame(1, 1, 1, DATA, (("a", "b"),) * 65, payload=b"{}"))
+    assert read(frames._ordinary, data) is None
+    assert read(frames._decode, data) is None
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if name.startswith(("event", "ack", "card", "missing"))])
+def test_what_feishu_sends_goes_the_short_way(name: str) -> None:
+    assert frames._ordinary(bytes_of(name)) == frames._decode(bytes_of(name))
 
 
 @given(FRAMES)
