@@ -77,3 +77,18 @@ def test_tls_is_seen_in_the_address(capsys: pytest.CaptureFixture[str]) -> None:
     tls = TlsSettings(cert_file=Path("c.pem"), key_file=Path("k.pem"))
     banner(Settings(apps={"": AppSettings()}, tls=tls), ["[::1]:8080"], [])
     assert "https://[::1]:8080/webhook/event\n" in capsys.readouterr().out
+
+
+def test_programs_are_told_what_to_connect_to(capsys: pytest.CaptureFixture[str]) -> None:
+    environ = {
+        "FER_SINKS": "payroll",
+        "FER_SINK__PAYROLL__TYPE": "feishu_ws",
+        "FER_SINK__PAYROLL__APP_ID": "payroll",
+        "FER_SINK__PAYROLL__APP_SECRET": SECRET * 2,
+    }
+    banner(load(environ), ["127.0.0.1:8080"], [], ["127.0.0.1:8090"])
+    text = capsys.readouterr().out
+    assert "programs http://127.0.0.1:8090  (" in text
+    assert "programs that connect as payroll" in text
+    assert "Note: APP_ID payroll is not" in text
+    assert SECRET not in text

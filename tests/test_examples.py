@@ -55,3 +55,12 @@ def test_apps_example_has_a_path_for_each(tmp_path: Path) -> None:
 def test_long_connection_example_needs_no_way_in(tmp_path: Path) -> None:
     settings = settings_of("long-connection.env", tmp_path)
     assert [(app.path, app.long_connection) for app in overview(settings).apps] == [("", "2 to https://open.feishu.cn")]
+
+
+def test_programs_example_has_something_for_each_team(tmp_path: Path) -> None:
+    shown = overview(settings_of("programs.env", tmp_path))
+    assert dict(shown.place)["programs"] == "https://events.example"
+    routes = {route.type: list(route.sinks) for route in shown.routes}
+    assert routes["corehr.employee.domain_event_v2"] == ["payroll", "onboarding", "laptop"]
+    assert routes["corehr.department.updated_v2"] == ["onboarding", "laptop"]
+    assert not shown.warnings

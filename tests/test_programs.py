@@ -1,12 +1,14 @@
 """The whole router with programs connected to it: backlogs, order, several sinks, secrets that change, drains."""
 
 import asyncio
+import ssl
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import trustme
 
 from router.rotation import rotation
 from tests.doubles.program import Behave, Program, RefusedError, well
@@ -50,7 +52,7 @@ async def test_a_backlog_waits_for_a_program_and_comes_at_once(tmp_path: Path) -
         await until(lambda: it.router._dispatcher.lanes["payroll"].reading().state == "unavailable")
         row = await state(it)
         assert row["reason"] == f"nobody_connected: nobody is connected as {IDS['payroll']}"
-        it.router._dispatcher.lanes["payroll"]._outage.wait(1000)  # the next probe is half a minute away
+        it.router._dispatcher.lanes["payroll"]._outage.prolong(3600.0)  # the next probe is far away
         async with connecting(it) as program:
             assert len(await program.got(20)) == 20
             await settled(it)
@@ -115,11 +117,11 @@ async def pushed_document(it: Running, subject: str) -> dict[str, Any]:
 
 
 async def test_a_stop_finishes_what_is_under_way_and_waits_for_nobody(tmp_path: Path) -> None:
-    working = asyncio.Event()
+    working, refused = asyncio.Event(), asyncio.Event()
 
     async def slow(_event: dict[str, Any]) -> int | None:
         working.set()
-        await asyncio.sleep(0.3)
+        await refused.wait()
         return 200
 
     async with running(tmp_path, programs(FER_DRAIN__LANES_SECONDS="20", FER_DRAIN__GRACE_SECONDS="60")) as it:
@@ -127,10 +129,13 @@ async def test_a_stop_finishes_what_is_under_way_and_waits_for_nobody(tmp_path: 
         assert await it.push() == 200
         await working.wait()
         it.stop.set()
+        await until(lambda: bool(it.said("draining")))
+        with pytest.raises(RefusedError, match="http_503"):
+            await connecting(it).__aenter__()
+        refused.set()
         assert it.task is not None
         await asyncio.wait_for(it.task, 10)  # desk has a backlog, and nobody
         await program.gone()
-        assert program.close_code == 1001
         assert len(program.events) == 1
         await program.stop()
         assert not it.said("drain_laggard")
@@ -183,3 +188,24 @@ async def test_without_such_a_sink_there_is_no_port(tmp_path: Path) -> None:
         assert it.listening is not None
         assert it.listening.programs == []
         assert orjson.loads((await it.page("/api/v1/connections"))[1])["programs"] == []
+
+
+async def test_a_changed_certificate_is_shown_to_new_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "LOOK_SECONDS", 0.02)
+    authority, file = trustme.CA(), tmp_path / "tls.pem"
+    old, new = authority.issue_cert("127.0.0.1"), authority.issue_cert("127.0.0.1")
+    old.private_key_and_cert_chain_pem.write_to_path(str(file))
+    tls = {"FER_WS__TLS__CERT_FILE": str(file), "FER_WS__TLS__KEY_FILE": str(file)}
+    async with running(tmp_path, programs(**tls), rotates=True) as it:
+        assert it.listening is not None
+        host, _, port = it.listening.programs[0].rpartition(":")
+        assert await asyncio.to_thread(ssl.get_server_certificate, (host, int(port))) == shown(old)
+        new.private_key_and_cert_chain_pem.write_to_path(str(file))
+        await until(lambda: bool(it.said("settings_reloaded")))
+        assert await asyncio.to_thread(ssl.get_server_certificate, (host, int(port))) == shown(new)
+
+
+def shown(cert: trustme.LeafCert) -> str:
+    return cert.cert_chain_pems[0].bytes().decode()

@@ -210,9 +210,6 @@ class SubscriberServer:
             raise Refusal("no_websocket", 400) from None
         connection.upgrade()
         _keep_alive(connection.transport)
-        if group.pool.full:  # meanwhile
-            connection.transport.abort()
-            return websocket
         about = About(connection_id, request.remote or "", _agent(request), int(self._clock.wall() * 1000))
         await self._serve(Session(group, about, websocket, connection.transport.abort, self._tools))
         return websocket

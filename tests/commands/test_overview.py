@@ -49,3 +49,25 @@ def test_further_conditions_are_shown() -> None:
     further = {"FER_SINK__A__APPS": "cli_a1", "FER_SINK__A__TENANTS": "!t-2", "FER_SINK__A__SUBJECTS": "od-*,oc-*"}
     row = overview(load({**BASE, "FER_SINK__A__EVENTS": "corehr.*", **further})).sinks[0]
     assert row.events == "corehr.*, of apps cli_a1, of tenants !t-2, of subjects od-*,oc-*"
+
+
+PROGRAMS = {
+    "FER_APP__ENCRYPT_KEY": "k",
+    "FER_SINKS": "payroll",
+    "FER_SINK__PAYROLL__TYPE": "feishu_ws",
+    "FER_SINK__PAYROLL__APP_ID": "cli_0123456789abcdef",
+    "FER_SINK__PAYROLL__APP_SECRET": "secret-of-sixteen",
+}
+
+
+def test_programs_are_told_where_to_connect_and_what_is_risky() -> None:
+    shown = overview(load(PROGRAMS))
+    assert dict(shown.place)["programs"] == "http://127.0.0.1:8090"
+    assert not shown.warnings
+    [note] = overview(load({**PROGRAMS, "FER_WS__LISTEN": ":8090"})).warnings
+    assert "in clear" in note
+    assert not overview(load({**PROGRAMS, "FER_WS__LISTEN": ":8090", "FER_WS__PUBLIC_URL": "wss://a.example"})).warnings
+    [note] = overview(load({**PROGRAMS, "FER_SINK__PAYROLL__APP_ID": "payroll"})).warnings
+    assert "of sink payroll" in note
+    assert "Node" in note
+    assert "programs" not in dict(overview(load({})).place)

@@ -276,6 +276,7 @@ def test_those_that_wait_for_a_slot_learn_that_the_last_connection_is_gone() -> 
         wire.leave()
         wire.leave()
         assert await asyncio.gather(*tasks) == [NOBODY] * 3
+        assert asyncio.get_running_loop().time() == 0.0
 
     run_virtual(main())
 
