@@ -7,9 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import math
-import os
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -34,6 +32,7 @@ from sinks.file.settings import FileSettings
 from sinks.kafka import SINK as KAFKA
 from sinks.settings import SinkSettings
 from tests.doubles.events import envelope
+from tests.doubles.noise import Noise
 from tests.doubles.waiting import until
 from tests.flow.targets import by_subject, check, in_files, in_kafka
 from tests.sinks.kafka.report import Row, write
@@ -66,26 +65,6 @@ class Watched:
                 self.held[outcome.reason, outcome.scope] += 1
                 self.details[outcome.reason] = outcome.detail
         return outcomes
-
-
-class Noise:
-    """How much later than asked a thread has had its turn and synced a file: what the machine, and no sink, is guilty of."""
-
-    def __init__(self, file: Path) -> None:
-        self.worst = 0.0
-        self._file = file
-        self.ended = threading.Event()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        begun = time.monotonic()
-        with self._file.open("wb", buffering=0) as file:
-            while not self.ended.wait(PAUSE_SECONDS):
-                file.write(b".")
-                os.fdatasync(file.fileno())
-                now = time.monotonic()
-                self.worst = max(self.worst, now - begun - PAUSE_SECONDS)
-                begun = now
 
 
 class Rig:
