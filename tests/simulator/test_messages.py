@@ -1,5 +1,6 @@
 """Frames as they come off a connection."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,18 @@ def test_parts_make_the_event_in_whatever_way_they_come(body: bytes, seed: int) 
             added = assembly.add(ID, int(frame.header("seq")), int(frame.header("sum")), frame.payload or b"", 0)
             whole = whole or added
         assert (whole or b"") == body, how
+
+
+@pytest.mark.parametrize(
+    ("how", "seqs"),
+    [("split", "012"), ("split-reordered", "210"), ("split-repeated", "0012"), ("split-empty", "012")],
+)
+def test_each_way_is_what_it_says(how: str, seqs: str) -> None:
+    for seed in range(20):
+        parts = [frames.decode(part) for part in Messages(1, "i", seed).parts(ID, b"x" * 1000, how)]
+        assert "".join(part.header("seq") for part in parts) == seqs
+        assert {part.header("sum") for part in parts} == {"3"}
+        assert how != "split-empty" or b"" in {part.payload for part in parts}
 
 
 def test_a_lost_part_leaves_it_incomplete() -> None:
