@@ -1,6 +1,7 @@
 """The port that programs connect to: who gets in, with what address, and who doesn't."""
 
 import asyncio
+import json
 import ssl
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -9,11 +10,15 @@ import aiohttp
 import orjson
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.feishu.discovery import PATH
 from router.settings.model import TlsSettings, WsSettings
 from router.subscribers import server as server_module
 from router.subscribers.addresses import CONNECT
+from router.subscribers.groups import Group, Groups
+from sinks.feishu_ws.pool import Pool
 from sinks.testing.events import make_envelope
 from tests.doubles.program import Program, RefusedError
 from tests.doubles.programs import APP_ID, SECRET, Port, port
@@ -222,3 +227,58 @@ async def test_closing_waits_for_no_program_that_does_not_answer() -> None:
         program.transport.pause_reading()
         await asyncio.wait_for(here.server.close(), 30)
         assert len(here.sink.pool.lines) == 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["AppID", "AppSecret"]) | st.text(), inner),
+)
+
+
+@given(st.binary() | JSON.map(lambda document: json.dumps(document).encode()))
+def test_whatever_is_sent_as_credentials_is_two_texts(body: bytes) -> None:
+    app_id, secret = server_module._credentials(body)
+    assert type(app_id) is type(secret) is str
+    assert Groups([Group("s", APP_ID, [SECRET], Pool())]).find(app_id, secret) is None
+
+
+@pytest.mark.parametrize(
+    "half", [b"\x82", b"\x82\xfe\x01", b"\x82\xfe\x01\x00abcd" + b"x" * 100], ids=["tag", "size", "payload"]
+)
+async def test_a_program_that_ends_within_a_frame(half: bytes) -> None:
+    async with port() as here, RawClient(here.domain.removeprefix("http://")) as client:
+        url = urlsplit(await here.program().address())
+        assert (await client.push(upgrade(f"{url.path}?{url.query}"))).status == 101
+        await until(lambda: len(here.sink.pool.lines) == 1)
+        await client.send(half)
+        client.writer.write_eof()
+        await until(lambda: here.counted('fer_subscribers_gone_total{reason="lost",sink="s"}') == 1)
+        assert here.sink.pool.lines == []
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"GET / HTTP/1.1\r\n\r\n" * 10,
+        bytes(range(256)) * 4,
+        b"\x82\x05hello",
+        b"\xc2\x80\x00\x00\x00\x00",
+        b"\x83\x80\x00\x00\x00\x00",
+    ],
+    ids=["http", "bytes", "unmasked", "compressed", "opcode"],
+)
+async def test_what_is_no_websocket_frame_ends_the_connection(junk: bytes) -> None:
+    async with port() as here, RawClient(here.domain.removeprefix("http://")) as client:
+        url = urlsplit(await here.program().address())
+        assert (await client.push(upgrade(f"{url.path}?{url.query}"))).status == 101
+        await client.send(junk)
+        client.writer.write_eof()
+        await until(lambda: here.counted('fer_subscribers_connected_total{sink="s"}') == 1)
+        await until(lambda: here.sink.pool.lines == [])
+        async with here.program():
+            assert "worker_crashed" not in here.log.getvalue()
+
+
+def upgrade(path: str) -> bytes:
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    return request(headers={**headers, "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}, method="GET", path=path)
