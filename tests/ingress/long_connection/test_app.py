@@ -178,5 +178,5 @@ async def test_stopping_has_an_end() -> None:
         it.journal.auto = False
         await it.peer.lines[0].send(frame(1))
         await it.journal.wait_appended(1)
-        assert await it.connections.stop(0.05) == 1
+        assert await it.connections.stop(0.05) >= 1
         it.journal.commit()

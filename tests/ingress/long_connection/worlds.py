@@ -103,10 +103,15 @@ def code(message: bytes) -> int | None:
 
 @asynccontextmanager
 async def session(
-    handler: Recorder | None = None, budget: float = 2.3, clock: Clock | None = None, autoping: bool = True
+    handler: Recorder | None = None,
+    budget: float = 2.3,
+    clock: Clock | None = None,
+    *,
+    autoping: bool = True,
+    ponging: bool = False,
 ) -> AsyncIterator[World]:
     async with peer() as there:
-        there.autoping = autoping
+        there.autoping, there.ponging = autoping, ponging
         world = World(there, handler or Recorder(), clock)
         dialer = Dialer(app(there.domain))
         try:
