@@ -155,6 +155,7 @@ async def compared(stage: Stage, event: dict[str, Any], ids: list[str]) -> None:
 async def test_a_slow_handler_gets_one_after_the_other_and_nothing_twice(stage: Stage) -> None:
     """Python's SDK runs one handler at a time: the third of three events would wait longer than an answer may take."""
     bot = named(stage, "python_long")
+    await came(stage, [bot], await push(stage, department()))
     kept = bot.events.read_text()
     bot.events.unlink()
     os.mkfifo(bot.events)  # whoever writes to it waits for a reader
