@@ -12,6 +12,7 @@ from router.admin.server import AdminServer
 from router.clock import Clock, SystemClock
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.parts import Parts
+from router.ingress.client_address import parse_networks
 from router.ingress.intake import Intake
 from router.ingress.load import Load
 from router.ingress.long_connection.client import LongConnections
@@ -148,7 +149,8 @@ class Router:
             if isinstance(sink, FeishuWsSink) and isinstance(settings, FeishuWsSettings):
                 sink.pool.changed = self._dispatcher.outlets[name].hurry
                 groups.append(Group(name, settings.app_id, settings.plain_secrets, sink.pool))
-        return SubscriberServer(self._settings.ws, groups, self._telemetry, self._clock)
+        trusted = parse_networks(self._settings.ingress.trusted_proxies)
+        return SubscriberServer(self._settings.ws, groups, self._telemetry, self._clock, trusted)
 
     async def _replace(self, name: str, settings: SinkSettings) -> None:
         sink = registry.find(settings.type).build(name, settings)

@@ -85,6 +85,7 @@ MAY_IMPORT = {
         "router.clock",
         "router.feishu",
         "router.ingress.body",
+        "router.ingress.client_address",
         "router.ingress.connection",
         "router.ingress.server",
         "router.ingress.tls",

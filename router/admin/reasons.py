@@ -93,6 +93,10 @@ REASONS = {
         "The program answered 500: its handler failed again and again, or it has none for the type.",
         "The program's log says which. Mend the handler and give the letter back; or leave the type out with EVENTS and purge.",
     ),
+    "old_card": Reason(
+        "It is a card callback of the old kind, which no SDK takes over a long connection.",
+        "Leave card.action.trigger_v1 out with EVENTS (!card.action.trigger_v1) and purge; Feishu had its answer long ago.",
+    ),
     "code_other": Reason(
         "The program acknowledged with something other than 200 or 500.",
         "See what it answers; Feishu's SDKs answer nothing else. Then give the letter back.",

@@ -14,6 +14,7 @@ from aiohttp import web
 from router.clock import Clock
 from router.feishu.discovery import MESSAGE, PATH, STATUS, ClientConfig
 from router.ingress.body import BodyError, read_body
+from router.ingress.client_address import Network, client_address
 from router.ingress.connection import Connection
 from router.ingress.server import HttpServer, ServerLimits
 from router.ingress.tls import ServerTls, server_context
@@ -54,8 +55,17 @@ class Refusal(Exception):  # noqa: N818 - an answer, no error
 class SubscriberServer:
     """Knows the connected programs of all groups. Their pools belong to the sinks."""
 
-    def __init__(self, settings: WsSettings, groups: Sequence[Group], telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: WsSettings,
+        groups: Sequence[Group],
+        telemetry: Telemetry,
+        clock: Clock,
+        trusted: Sequence[Network] = (),
+    ) -> None:
+        """trusted: networks of proxies that are believed who they speak for."""
         self._settings = settings
+        self._trusted = trusted
         self._groups = Groups(groups)
         self._telemetry = telemetry
         self._clock = clock
@@ -154,7 +164,10 @@ class SubscriberServer:
         return self._server.finish(answer, request, connection)
 
     def _note(self, reason: str, request: web.BaseRequest, status: int) -> None:
-        self._telemetry.emit(facts.SUBSCRIBER_REFUSED, reason=reason, client=request.remote or "", status=status)
+        self._telemetry.emit(facts.SUBSCRIBER_REFUSED, reason=reason, client=self._client(request), status=status)
+
+    def _client(self, request: web.BaseRequest) -> str:
+        return client_address(request.remote or "", request.headers.getall("X-Forwarded-For", []), self._trusted)
 
     async def _discover(
         self, request: web.BaseRequest, connection: Connection, begun: float, prefix: str
@@ -210,7 +223,7 @@ class SubscriberServer:
             raise Refusal("no_websocket", 400) from None
         connection.upgrade()
         _keep_alive(connection.transport)
-        about = About(connection_id, request.remote or "", _agent(request), int(self._clock.wall() * 1000))
+        about = About(connection_id, self._client(request), _agent(request), int(self._clock.wall() * 1000))
         await self._serve(Session(group, about, websocket, connection.transport.abort, self._tools))
         return websocket
 

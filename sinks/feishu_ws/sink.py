@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from router.clock import Clock
 from router.envelope import Envelope
+from router.feishu.envelopes import OLD_CARD
 from router.feishu.rebuild import to_push
 from sinks.contract import DELIVERED, Outcome, Rejected, Retry, Unavailable
 from sinks.feishu_ws import pool
@@ -51,6 +52,8 @@ class FeishuWsSink:
         return ""
 
     async def _deliver(self, envelope: Envelope) -> Outcome:
+        if envelope.type == OLD_CARD:
+            return Rejected("old_card", "no SDK takes a card callback of the old kind over a long connection")
         try:
             payload = to_push(envelope)
         except (ValueError, RecursionError) as error:

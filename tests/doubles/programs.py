@@ -1,11 +1,12 @@
 """The port for programs, over one sink, without a router around it."""
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from router.clock import Clock, SystemClock
+from router.ingress.client_address import Network
 from router.settings.model import WsSettings
 from router.subscribers.groups import Group
 from router.subscribers.server import SubscriberServer
@@ -45,7 +46,9 @@ def settings_of(**options: object) -> FeishuWsSettings:
 
 
 @asynccontextmanager
-async def port(ws: WsSettings | None = None, clock: Clock | None = None, **options: object) -> AsyncIterator[Port]:
+async def port(
+    ws: WsSettings | None = None, clock: Clock | None = None, trusted: Sequence[Network] = (), **options: object
+) -> AsyncIterator[Port]:
     """options: of the sink. Whatever programs were made are stopped, too."""
     settings, log = settings_of(**options), io.StringIO()
     telemetry = Telemetry(make_logger("debug", "json", log))
@@ -53,7 +56,7 @@ async def port(ws: WsSettings | None = None, clock: Clock | None = None, **optio
     await sink.open()
     group = Group("s", settings.app_id, settings.plain_secrets, sink.pool)
     ws = ws or WsSettings(listen="127.0.0.1:0")
-    server = SubscriberServer(ws, [group], telemetry, clock or SystemClock())
+    server = SubscriberServer(ws, [group], telemetry, clock or SystemClock(), trusted)
     made = Port(server, sink, log, telemetry)
     [address] = await server.start()
     made.domain = f"{'https' if ws.tls.cert_file else 'http'}://{address}"

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.feishu.discovery import PATH
+from router.ingress.client_address import parse_networks
 from router.settings.model import TlsSettings, WsSettings
 from router.subscribers import server as server_module
 from router.subscribers.addresses import CONNECT
@@ -118,6 +119,16 @@ async def test_another_address_of_the_settings_and_of_a_proxy() -> None:
 async def test_what_is_not_here(method: str, path: str, status: int) -> None:
     async with port() as here, RawClient(here.domain.removeprefix("http://")) as client:
         assert (await client.push(request(method=method, path=path))).status == status
+
+
+async def test_behind_a_proxy_that_is_trusted_the_program_is_named() -> None:
+    trusted = parse_networks(["127.0.0.0/8"])
+    async with port(trusted=trusted) as here:
+        await asked(here, b"{}", **{"X-Forwarded-For": "192.0.2.7, 127.0.0.1"})
+        assert '"client":"192.0.2.7"' in here.log.getvalue()
+    async with port() as here:
+        await asked(here, b"{}", **{"X-Forwarded-For": "192.0.2.7"})
+        assert '"client":"127.0.0.1"' in here.log.getvalue()
 
 
 async def test_a_ticket_is_good_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from router.envelope import Envelope
 from router.feishu.callback import arrived
+from router.feishu.envelopes import OLD_CARD
 from router.feishu.results import Event
 from sinks.contract import Delivered, Outcome, Rejected, Retry, Unavailable
 from sinks.testing.events import make_envelope
@@ -118,3 +119,11 @@ async def test_it_takes_nothing_while_it_is_closed_and_sends_nobody_away() -> No
         assert isinstance(outcome, Unavailable)
         assert outcome.reason == "closed"
         assert len(here.sink.pool.lines) == 1
+
+
+async def test_a_card_callback_of_the_old_kind_is_not_even_tried() -> None:
+    async with port() as here, here.program() as program:
+        outcome = await delivered(here, make_envelope(1, type_=OLD_CARD))
+        assert isinstance(outcome, Rejected)
+        assert outcome.reason == "old_card"
+        assert program.events == []
