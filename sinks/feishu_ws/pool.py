@@ -15,9 +15,9 @@ ACKNOWLEDGED = 200
 NOBODY, BUSY, NO_ACK, LOST = range(-4, 0)
 """What there is instead of a code: nobody is connected; nobody has a free slot; no answer in time; the connection ended."""
 WAIT_SECONDS = 30.0
-"""How long an event waits for a slot, and at least how long an unanswered frame keeps its own."""
-KEPT_ACKS = 5
-"""Times ACK_SECONDS that an unanswered frame keeps its slot, where that is longer."""
+"""How long an event waits for a slot."""
+KEPT_ACKS = 4
+"""Times ACK_SECONDS that a frame which is overdue keeps its slot: with 3 s the event comes again after 15, as from Feishu."""
 REMEMBERED = 10_000
 _NUMBERS = 1 << 32
 
@@ -219,7 +219,7 @@ class Pool:
         if sent.message_id in sent.line.unanswered:
             loop = asyncio.get_running_loop()
             sent.done = loop.create_future()
-            sent.timer = loop.call_later(max(WAIT_SECONDS, KEPT_ACKS * self._ack_seconds), self._release, sent)
+            sent.timer = loop.call_later(KEPT_ACKS * self._ack_seconds, self._release, sent)
             self._overdue[sent.key] = sent
 
     def _over(self, sent: Sent) -> None:
