@@ -12,7 +12,10 @@ import pytest
 from benchmarks import backlog, machine, measuring, parts, pool, run, subjects, table, targets
 from benchmarks import kafka as brokers
 from benchmarks.load import Client, Generator, Plan, whole
+from benchmarks.programs import acknowledgement
+from router.feishu import frames
 from router.feishu.callback import Event, receive
+from router.feishu.frames import Frame
 from router.feishu.keys import Keyring
 from tests.broker.cluster import Cluster
 
@@ -47,6 +50,14 @@ def test_requests_are_distinct_pushes_that_the_router_takes(requests: pool.Pool)
             ids.add(result.envelope.id)
     assert len(ids) == 7
     assert 900 < len(orjson.dumps(pool.push(0, 1700000000000))) < 1100
+
+
+def test_programs_acknowledge_what_they_got() -> None:
+    headers = (("type", "event"), ("message_id", "m" * 200), ("sum", "1"), ("seq", "0"))
+    event = frames.encode(Frame(2**40, 2**60, 7, frames.DATA, headers, payload=b"{}" * 500))
+    answer = frames.decode(acknowledgement(event))
+    assert answer[:5] == frames.decode(event)[:5]
+    assert frames.ack_code(answer) == 200
 
 
 @pytest.mark.parametrize("letter", parts.SUBJECTS)
