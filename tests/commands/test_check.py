@@ -170,6 +170,23 @@ def test_a_certificate_that_could_not_be_served_is_a_fault(tmp_path: Path) -> No
     assert "PEM certificate chain" in result.output
 
 
+def test_the_certificate_for_programs_is_tried_where_there_are_any(tmp_path: Path) -> None:
+    (tmp_path / "tls.pem").write_text("no PEM")
+    path = str(tmp_path / "tls.pem")
+    tls = {f"FER_{port}TLS__{kind}_FILE": path for port in ("", "WS__") for kind in ("CERT", "KEY")}
+    programs = {
+        "FER_SINKS": "copy,payroll",
+        "FER_SINK__PAYROLL__TYPE": "feishu_ws",
+        "FER_SINK__PAYROLL__APP_ID": "cli_0123456789abcdef",
+        "FER_SINK__PAYROLL__APP_SECRET": "secret-of-sixteen",
+    }
+    result = check("--json", env={**BASE, **tls})
+    assert [fault["variable"] for fault in orjson.loads(result.output)["faults"]] == ["FER_TLS__CERT_FILE"]
+    result = check("--json", env={**BASE, **tls, **programs})
+    named = [fault["variable"] for fault in orjson.loads(result.output)["faults"]]
+    assert named == ["FER_TLS__CERT_FILE", "FER_WS__TLS__CERT_FILE"]
+
+
 def test_what_a_library_says_meanwhile_is_noted_once_without_its_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
