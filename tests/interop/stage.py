@@ -16,7 +16,7 @@ HOOK, LINE = "cli_00000000000000aa", "cli_00000000000000bb"
 ROADS_IN = {WEBHOOK: HOOK, "long_connection": LINE}
 """By road, the app whose events come by it."""
 _KEY, _TOKEN, _SECRET = "key of the app at Feishu", "token-of-the-app-at-feishu", "secret-of-the-app-at-feishu"
-PATIENCE = 90.0
+PATIENCE = 150.0
 """For what takes a second where nothing else runs."""
 
 

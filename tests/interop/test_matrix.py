@@ -7,7 +7,7 @@ import pytest
 from tests.interop import matrix
 from tests.interop.matrix import OK
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
 
 
 async def test_every_event_comes_unharmed_on_every_way(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.interop.lines import id_of
 from tests.interop.matrix import OK, all_bots, verdict
 from tests.interop.stage import HOOK, PATIENCE, ROADS_IN, Stage
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 DEPARTMENT, GROUPS = "corehr.department.updated_v2", "corehr.approval_groups.updated_v2"
 HURRIED = {"RETRY__INITIAL_SECONDS": "0.1", "RETRY__MAX_SECONDS": "0.5"}
 

@@ -12,7 +12,7 @@ from tests.interop.bots import LONG_CONNECTION
 from tests.interop.matrix import OK, all_bots, verdict
 from tests.interop.stage import LINE, Stage
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
 PASSWORD = "changeit"
 
 
