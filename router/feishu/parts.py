@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+MAX_ID = 256
+"""Characters of a message's id: it is kept, too."""
+
 
 class PartsError(ValueError):
     """Parts that make no message. The text names the flaw."""
@@ -39,6 +42,8 @@ class Assembly:
             raise PartsError("a part has a number out of range")
         if total == 1:
             return part
+        if not 0 < len(message_id) <= MAX_ID:
+            raise PartsError("a part has no usable message id")
         self.expire(now)
         message = self._messages.get(message_id)
         if message is not None and message.total != total:

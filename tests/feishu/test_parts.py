@@ -41,6 +41,14 @@ def test_numbers_out_of_range(seq: int, total: int) -> None:
         Assembly().add("m", seq, total, b"", 0.0)
 
 
+@pytest.mark.parametrize("message_id", ["", "m" * 257])
+def test_parts_need_an_id_that_can_be_kept(message_id: str) -> None:
+    assembly = Assembly()
+    with pytest.raises(PartsError, match="id"):
+        assembly.add(message_id, 0, 2, b"", 0.0)
+    assert len(assembly) == 0
+
+
 def test_a_message_that_does_not_become_whole_in_time_is_forgotten() -> None:
     assembly = Assembly(expiry=5.0)
     assembly.add("old", 0, 2, b"x", 0.0)
