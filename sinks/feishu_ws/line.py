@@ -18,6 +18,8 @@ PART_SECONDS = 0.05
 SERVICE = NUMBER = 1
 """Small: one SDK rounds what is beyond 2^53, and what tells messages apart is their id."""
 ID_LENGTH = 24
+GIVEN_UP = 1000
+"""So many of a connection's frames that were given up are remembered, the latest ones."""
 
 Key = tuple[str, int]
 """Which event a frame carries."""
@@ -53,9 +55,12 @@ class Sent:
 
 
 class Line:
-    """Kept by the pool. ready: whether it may be given events; at: its place among those with a free slot, -1 without."""
+    """Kept by the pool. ready: whether it may be given events; at: its place among those with a free slot, -1 without.
 
-    __slots__ = ("_slots", "_wire", "at", "ready", "unanswered")
+    given_up: the events of frames whose answer is awaited no longer, by the message's id.
+    """
+
+    __slots__ = ("_slots", "_wire", "at", "given_up", "ready", "unanswered")
 
     def __init__(self, wire: Wire, slots: int) -> None:
         self._wire = wire
@@ -63,11 +68,18 @@ class Line:
         self.at = -1
         self.ready = False
         self.unanswered: dict[str, Sent] = {}
+        self.given_up: dict[str, Key] = {}
 
     @property
     def free(self) -> int:
         """How many more frames it may be given."""
         return self._slots - len(self.unanswered) if self.ready else 0
+
+    def give_up(self, sent: Sent) -> None:
+        """Remember a frame that is awaited no longer."""
+        self.given_up[sent.message_id] = sent.key
+        if len(self.given_up) > GIVEN_UP:
+            del self.given_up[next(iter(self.given_up))]
 
     async def write(self, message_id: str, payload: bytes, timestamp_ms: int) -> None:
         """Send an event, whole or in parts. Raises ConnectionError."""

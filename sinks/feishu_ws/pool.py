@@ -53,6 +53,7 @@ class Pool:
         self._overdue: dict[Key, Sent] = {}
         self._late: Final = _Memory()
         self._lost: Final = _Memory()
+        self._unheard: Final = _Memory()
         self._prefix = secrets.token_hex((ID_LENGTH - 8) // 2)
         self._number = 0
 
@@ -86,7 +87,8 @@ class Pool:
         line.ready = True
         self._free += line.free
         self._offer(line)
-        self._wake()
+        for _ in range(line.free):
+            self._wake()
         self.changed()
 
     def leave(self, line: Line) -> None:
@@ -108,13 +110,22 @@ class Pool:
         """An acknowledgement came; code: None for one that can't be read, which counts as a failure."""
         sent = line.unanswered.get(message_id)
         if sent is None:
-            return Heard.UNKNOWN
-        late = sent.waiter is None
+            return self._answered_at_last(line, message_id, code)
+        late = sent.waiter is None or sent.waiter.done()  # its time was up a moment ago
         if late and code == ACKNOWLEDGED:
             self._late.add(sent.key)
         sent.answer(0 if code is None else max(0, code))
         self._release(sent)
         return Heard.LATE if late else Heard.IN_TIME
+
+    def _answered_at_last(self, line: Line, message_id: str, code: int | None) -> Heard:
+        """The frame was given up, and its event may be on its way again, or delivered by now."""
+        key = line.given_up.pop(message_id, None)
+        if key is None:
+            return Heard.UNKNOWN
+        if code == ACKNOWLEDGED and self._unheard.take(key):
+            self._late.add(key)
+        return Heard.LATE
 
     # What the sink calls
 
@@ -139,9 +150,11 @@ class Pool:
             code = await self._push_over(line, key, payload)
             if code != LOST:
                 self._lost.take(key)
+            if code == ACKNOWLEDGED:
+                self._unheard.take(key)
+                self._late.take(key)  # of an earlier frame: whoever asks for the event once more is to get it
+            if code != LOST or not self._lost.add(key):  # whoever gets it ends: it may be the cause
                 return code
-            if not self._lost.add(key):  # whoever gets it ends: it may be the cause
-                return LOST
         return ACKNOWLEDGED
 
     async def _line(self) -> Line | int:
@@ -216,11 +229,17 @@ class Pool:
     def _wait_on(self, sent: Sent) -> None:
         """Nobody waits any longer for this frame's answer; it may still come."""
         sent.waiter = None
+        self._unheard.add(sent.key)
         if sent.message_id in sent.line.unanswered:
             loop = asyncio.get_running_loop()
             sent.done = loop.create_future()
-            sent.timer = loop.call_later(KEPT_ACKS * self._ack_seconds, self._release, sent)
+            sent.timer = loop.call_later(KEPT_ACKS * self._ack_seconds, self._give_up, sent)
             self._overdue[sent.key] = sent
+
+    def _give_up(self, sent: Sent) -> None:
+        """Its slot is given to others, but should its answer come after all, it counts."""
+        sent.line.give_up(sent)
+        self._release(sent)
 
     def _over(self, sent: Sent) -> None:
         if sent.done is not None:

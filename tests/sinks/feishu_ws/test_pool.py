@@ -152,34 +152,6 @@ def test_an_overdue_frame_keeps_its_slot_and_the_next_one_waits_for_it() -> None
     run_virtual(main())
 
 
-def test_what_was_acknowledged_late_is_not_pushed_again() -> None:
-    async def main() -> None:
-        pool = new()
-        wire = Wire(pool)
-        assert await push(pool, "a") == NO_ACK
-        wire.answer(wire.messages[0][0])
-        wire.leave()
-        assert await push(pool, "a") == 200
-        assert await push(pool, "a") == NOBODY  # it counts once
-        assert len(wire.messages) == 1
-
-    run_virtual(main())
-
-
-def test_what_failed_late_is_pushed_again() -> None:
-    async def main() -> None:
-        pool = new()
-        wire = Wire(pool)
-        assert await push(pool, "a") == NO_ACK
-        assert wire.answer(wire.messages[0][0], 500) is Heard.LATE
-        pushing(pool, "a")
-        await asyncio.sleep(0)
-        assert len(wire.messages) == 2
-        wire.leave()
-
-    run_virtual(main())
-
-
 @pytest.mark.parametrize("code", [200, 500])
 def test_an_event_that_somebody_is_still_at_work_on_is_not_given_to_another(code: int) -> None:
     async def main() -> None:
@@ -211,7 +183,25 @@ def test_a_frame_that_is_never_answered_gives_its_slot_back_in_the_end() -> None
         assert len(wire.messages) == 2
         assert await again == NO_ACK
         assert loop.time() == pytest.approx(3 + 12 + 3)
-        assert wire.answer(wire.messages[0][0]) is Heard.UNKNOWN
+        assert wire.answer("nobody's") is Heard.UNKNOWN
+
+    run_virtual(main())
+
+
+def test_all_slots_of_a_new_connection_go_to_those_that_wait() -> None:
+    async def main() -> None:
+        pool = new(in_flight=4)
+        dying = Wire(pool)
+        tasks = pushing(pool, *"abcdef")
+        other = Wire(pool, lambda _: 200, 1.0, ready=False)
+        await asyncio.sleep(0)
+        dying.leave()
+        await asyncio.sleep(0.5)
+        pool.ready(other.line)
+        await asyncio.sleep(0.5)
+        assert len(other.messages) == 4
+        assert await asyncio.gather(*tasks) == [200] * 6
+        assert asyncio.get_running_loop().time() == 2.5
 
     run_virtual(main())
 
