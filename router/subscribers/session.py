@@ -133,7 +133,10 @@ class Session:
             self.end("silent")
 
     async def _next(self) -> bool:
-        kind, data, _ = await self._socket.receive()
+        try:
+            kind, data, _ = await self._socket.receive()
+        except ConnectionError:  # it answers pings of the websocket's own, and may be cut meanwhile
+            return False
         if kind is WSMsgType.BINARY:
             self._heard = self._now()
             await self._take(data)

@@ -196,5 +196,16 @@ async def test_a_late_acknowledgement_is_told() -> None:
         assert len(program.events) == 1
 
 
+async def test_a_ping_on_a_connection_that_is_being_cut_is_no_bug() -> None:
+    async with port() as here, here.program() as program:
+        [session] = here.server.sessions
+        [connection] = here.server._server._connections.values()
+        connection.data_received(b"\x89\x80\x00\x00\x00\x00")  # the websocket's own ping, masked
+        session.end("silent")
+        await program.gone()
+        await until(lambda: here.counted('fer_subscribers_gone_total{reason="silent",sink="s"}') == 1)
+    assert "worker_crashed" not in here.log.getvalue()
+
+
 async def never(_event: dict[str, Any]) -> int | None:
     return None
