@@ -47,6 +47,11 @@ class Plan:
     out_of_order: float
     seconds: float | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is pushed before somebody has connected."""
+        return not self.app.webhook and self.count != 0
+
 
 def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
     try:
@@ -159,7 +164,7 @@ def command(ctx: click.Context, /, types: Sequence[str], file: Path | None, **gi
       feishu-event-router simulate --count 10000 --rate 200 --fault drop-mid-frame=0.001 --fault late-pong
 
     \b
-    Exit status: 0 all well, 1 something was lost or answered late, 2 wrong usage.
+    Exit status: 0 all well, 1 something was lost or answered late, or nobody connected, 2 wrong usage.
     """
     if given["list_faults"]:
         for name, (moment, words) in FAULTS.items():
@@ -173,7 +178,10 @@ def command(ctx: click.Context, /, types: Sequence[str], file: Path | None, **gi
     else:
         for line in (*telling.lines(simulator), *telling.summary(report, seconds)):
             click.echo(line)
-    ctx.exit(0 if report.good else 1)
+    alone = plan.waits and not simulator.long.connected
+    if alone:
+        click.echo("Nobody connected, so nothing was pushed.", err=True)
+    ctx.exit(0 if report.good and not alone else 1)
 
 
 def _plan(chosen: Sequence[dict[str, Any]], given: dict[str, Any]) -> Plan:
@@ -273,7 +281,7 @@ async def _work(simulator: Simulator, plan: Plan) -> None:
         wrong = await simulator.challenge()
         if wrong:
             raise click.ClickException(f"Feishu would not take {plan.app.webhook}: {wrong}")
-    elif plan.count != 0:
+    elif plan.waits:
         simulator.notice("waiting for a connection")
         await simulator.connected()
     await simulator.run(

@@ -169,9 +169,18 @@ def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
     terminal = Terminal({}, "simulate", "--listen", "127.0.0.1:0", "--count", "1000")
     terminal.wait_for("waiting for a connection")
     terminal.interrupt()
-    assert terminal.end() == 0
+    assert terminal.end() == 1
     assert "Pushing" in terminal.seen
     assert "0 events" in terminal.seen
+
+
+async def test_a_run_to_which_nobody_connects_is_no_success() -> None:
+    status, out, err = await simulate("--listen", "127.0.0.1:0", "--count", "1", "--for", "0.1s")
+    assert (status, out.startswith("0 events")) == (1, True)
+    assert "Nobody connected" in err
+    status, _, err = await simulate("--listen", "127.0.0.1:0", "--count", "0", "--for", "0.1s")
+    assert status == 0, "scripts push, or not"
+    assert "Nobody" not in err
 
 
 def test_an_address_that_is_taken() -> None:
