@@ -40,6 +40,10 @@ class Groups:
         """That sink's."""
         return next(group for group in self.all if group.sink == sink)
 
+    def named(self, app_id: str) -> str:
+        """The sink whose id this is, "" for nobody's. For the log only: programs aren't told which of the two is wrong."""
+        return self._by_id.get(app_id, self._nobody).sink
+
     @property
     def all(self) -> Sequence[Group]:
         """In the order of the settings."""

@@ -163,8 +163,9 @@ class SubscriberServer:
         answer = await self._discover(request, connection, begun, prefix)
         return self._server.finish(answer, request, connection)
 
-    def _note(self, reason: str, request: web.BaseRequest, status: int) -> None:
-        self._telemetry.emit(facts.SUBSCRIBER_REFUSED, reason=reason, client=self._client(request), status=status)
+    def _note(self, reason: str, request: web.BaseRequest, status: int, **more: Any) -> None:
+        client = self._client(request)
+        self._telemetry.emit(facts.SUBSCRIBER_REFUSED, reason=reason, client=client, status=status, **more)
 
     def _client(self, request: web.BaseRequest) -> str:
         return client_address(request.remote or "", request.headers.getall("X-Forwarded-For", []), self._trusted)
@@ -179,9 +180,10 @@ class SubscriberServer:
             raise Refusal(error.reply.reason, error.reply.status) from None
         connection.arrived()
         connection.deadline = float("inf")
-        group = self._groups.find(*_credentials(body))
+        app_id, secret = _credentials(body)
+        group = self._groups.find(app_id, secret)
         if group is None:
-            return await self._wrong(request)
+            return await self._wrong(request, self._groups.named(app_id))
         if self._draining:
             raise Refusal("draining")
         if group.pool.full:
@@ -193,11 +195,11 @@ class SubscriberServer:
         url = f"{address}?{query(connection_id, SERVICE, ticket)}"
         return _json({"code": 0, "msg": "", "data": {"URL": url, "ClientConfig": self._config}})
 
-    async def _wrong(self, request: web.BaseRequest) -> web.Response:
-        """Takes its time, so that guessing does."""
+    async def _wrong(self, request: web.BaseRequest, sink: str) -> web.Response:
+        """Takes its time, so that guessing does. sink: whose secret was wrong, "" when the id is nobody's."""
         if self._penalties >= PENALTIES:
             raise Refusal("too_many_wrong")
-        self._note("credentials", request, 200)
+        self._note("credentials", request, 200, sink=sink)
         self._penalties += 1
         try:
             await self._clock.sleep(PENALTY_SECONDS)

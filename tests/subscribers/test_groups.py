@@ -11,6 +11,7 @@ def test_id_and_secret_belong_together() -> None:
     groups = Groups([payroll, desk])
     assert groups.all == [payroll, desk]
     assert groups.of("desk") is desk
+    assert [groups.named(app_id) for app_id in ("cli_a", "cli_b", "cli_c", "")] == ["payroll", "desk", "", ""]
     assert groups.find("cli_a", OLD) is groups.find("cli_a", NEW) is payroll
     assert groups.find("cli_b", OTHER) is desk
     for app_id, secret in [

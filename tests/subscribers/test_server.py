@@ -79,6 +79,14 @@ async def test_whoever_has_not_both_is_told_the_same(body: bytes) -> None:
         assert SECRET not in here.log.getvalue()
 
 
+@pytest.mark.parametrize(("app_id", "sink"), [(APP_ID, "s"), ("cli_fedcba9876543210", "")])
+async def test_the_log_says_whose_secret_was_wrong(app_id: str, sink: str) -> None:
+    async with port() as here:
+        await asked(here, orjson.dumps({"AppID": app_id, "AppSecret": "wrong-secret-of-some-length"}))
+        [line] = [line for line in here.log.getvalue().splitlines() if "subscriber_refused" in line]
+        assert orjson.loads(line)["sink"] == sink
+
+
 async def test_those_who_guess_wait_and_are_not_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "PENALTY_SECONDS", 30.0)
     monkeypatch.setattr(server_module, "PENALTIES", 2)
