@@ -1,10 +1,12 @@
 """What `run` tells a person when it has started."""
 
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
 from router.settings import Settings
+from router.settings.address import parse_address
 from router.settings.apps import LONG_CONNECTION
 from sinks import registry
 
@@ -30,14 +32,21 @@ def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str], pro
             yield f"  app      {name or app.app_id}: {count} to {app.domain}"
     for address in admin:
         yield f"  admin    http://{address}/  (health, metrics, API)"
-    for address in programs:
-        yield f"  programs {settings.ws.domain(address)}  (what to give to Feishu's SDKs as the domain)"
+    for domain in _domains(settings, programs):
+        yield f"  programs {domain}  (what to give to Feishu's SDKs as the domain)"
     yield f"  journal  {settings.journal_file}"
     yield from _sinks(settings)
     yield from _keys(settings)
     if any(app.has_webhook for app in settings.apps.values()):
         yield "Try it, in a second terminal: " + click.style(".venv/bin/feishu-event-router send", bold=True)
     yield "Ctrl-C ends it."
+
+
+def _domains(settings: Settings, addresses: Sequence[str]) -> Iterable[str]:
+    """Each once; with this machine's name where the port is on every interface, since nobody can connect to 0.0.0.0."""
+    if parse_address(settings.ws.listen).everywhere:
+        addresses = [f"{socket.gethostname()}:{parse_address(address).port}" for address in addresses]
+    return dict.fromkeys(settings.ws.domain(address) for address in addresses)
 
 
 def _sinks(settings: Settings) -> Iterator[str]:

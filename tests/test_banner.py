@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,18 @@ def test_programs_are_told_what_to_connect_to(capsys: pytest.CaptureFixture[str]
     assert "programs that connect as payroll" in text
     assert "Note: APP_ID payroll is not" in text
     assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("environ", "domain"),
+    [
+        ({"FER_WS__LISTEN": ":8090"}, f"http://{socket.gethostname()}:8090"),
+        ({"FER_WS__LISTEN": ":8090", "FER_WS__PUBLIC_URL": "wss://events.example"}, "https://events.example"),
+    ],
+)
+def test_programs_are_told_of_every_interface_in_one_line(
+    capsys: pytest.CaptureFixture[str], environ: dict[str, str], domain: str
+) -> None:
+    banner(load(environ), ["127.0.0.1:8080"], [], ["0.0.0.0:8090", "[::]:8090"])
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  programs")]
+    assert f" {domain}  (" in line

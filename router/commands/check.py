@@ -26,7 +26,15 @@ class Answers(NamedTuple):
     @property
     def good(self) -> bool:
         """Whether everybody did."""
-        return all(probe.ok for probe in self.apps) and all(probe.ok for probe in self.sinks)
+        return not self.silent
+
+    @property
+    def silent(self) -> Sequence[str]:
+        """Who did not, or said no."""
+        return [
+            *(f"Feishu for {probe.app}" for probe in self.apps if not probe.ok),
+            *(f"sink {probe.sink}" for probe in self.sinks if not probe.ok),
+        ]
 
 
 @click.command()
@@ -148,11 +156,14 @@ def _text(shown: Overview, answers: Answers) -> str:
         if probes:
             parts.append(_table("Answers", [what, "answers", "ms", "why not"], [_answer(probe) for probe in probes]))
     parts += [f"Note: {warning}" for warning in shown.warnings]
-    everybody = "Feishu and every sink" if answers.apps else "every sink"
-    if not answers.good:
-        parts.append(f"The settings are good, but not {everybody} answers. The router would start, and wait for those.")
+    if silent := answers.silent:
+        parts.append(
+            f"The settings are good, but these don't answer as they should: {', '.join(silent)}. "
+            "The router would start, and wait for them."
+        )
     elif answers.apps or answers.sinks:
-        parts.append(f"The settings are good, and {everybody} answers.")
+        everybody = "Feishu and every sink answer" if answers.apps else "every sink answers"
+        parts.append(f"The settings are good, and {everybody}.")
     else:
         parts.append("The settings are good.")
     return "\n\n".join(parts)

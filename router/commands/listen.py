@@ -150,3 +150,5 @@ def _check(how: Mapping[str, Any]) -> None:
     """Raises click.UsageError for options that mean nothing."""
     if how["forward"] is None and (how["encrypt_key_file"] or how["token_file"]):
         raise click.UsageError("--encrypt-key-file and --token-file are the program's that --forward names")
+    if how["as_json"] and how["cloudevents"]:
+        raise click.UsageError("--json and --cloudevents exclude each other: each event is printed once")

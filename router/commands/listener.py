@@ -28,6 +28,7 @@ _REMEDIES = {
     "timeout": "is --domain right, and does the network let this machine through?",
     "name": "is --domain right?",
     "certificate": "name the authority's certificate with --tls-ca-file",
+    "tls": "without FER_WS__TLS__CERT_FILE the router speaks none: should --domain begin with http://?",
     "http_404": _LISTEN,
     "http_405": _LISTEN,
     "not_json": _LISTEN,

@@ -142,6 +142,8 @@ def _warnings(settings: Settings, routes: Sequence[Route]) -> list[str]:
         notes.append(f"no sink wants {', '.join(unwanted)}; such events are counted, not delivered.")
     for name, sink in settings.sinks.items():
         notes += [f"of sink {name}: {remark}." for remark in registry.find(sink.type).remarks(sink)]
+    if not settings.serves_programs and settings.ws != WsSettings():
+        notes.append("FER_WS__… is for programs, but no sink is of type feishu_ws: that port stays closed.")
     if settings.serves_programs and not _private(settings.ws):
         notes.append(
             "programs send their secret in clear to FER_WS__LISTEN unless something in front of it speaks TLS; "

@@ -94,9 +94,8 @@ def request(app_id: str, secret: str) -> bytes:
 def read_answer(status: int, body: bytes) -> Endpoint | Refusal:
     """What discovery was answered."""
     if status != 200:
-        return Refusal(
-            f"http_{status}", Verdict.SOON, f"the endpoint answered HTTP {status}", "see that DOMAIN is right"
-        )
+        remedy = "it may pass; if not, see that DOMAIN is right" if status >= 500 else "see that DOMAIN is right"
+        return Refusal(f"http_{status}", Verdict.SOON, f"the endpoint answered HTTP {status}", remedy)
     document = _object(body)
     code = document.get("code") if document is not None else None
     if document is None or type(code) is not int:

@@ -104,7 +104,7 @@ def test_connect_asks_feishu_too() -> None:
     assert result.exit_code == 1
     assert "app at Feishu" in result.stdout
     assert "it can't be reached" in result.stdout
-    assert "not Feishu and every sink answers" in result.stdout
+    assert "these don't answer as they should: Feishu for cli_1. The router" in result.stdout
     (probe,) = orjson.loads(check("--connect", "--json", env=env).stdout)["feishu"]
     assert (probe["app"], probe["ok"]) == ("cli_1", False)
     assert SECRET not in result.stdout

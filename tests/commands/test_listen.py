@@ -158,6 +158,7 @@ async def test_on_a_terminal_events_are_easy_to_read() -> None:
         (("--forward", "http://localhost:1/", "--token-file", "/nowhere"), "there is no file /nowhere"),
         (("--type", ""), "is empty"),
         (("--count", "0"), "--count"),
+        (("--json", "--cloudevents"), "exclude each other"),
     ],
 )
 def test_usage_that_makes_no_sense(args: tuple[str, ...], words: str) -> None:

@@ -71,3 +71,10 @@ def test_programs_are_told_where_to_connect_and_what_is_risky() -> None:
     assert "of sink payroll" in note
     assert "Node" in note
     assert "programs" not in dict(overview(load({})).place)
+
+
+def test_a_port_for_programs_without_a_sink_of_theirs_is_noted() -> None:
+    keyed = {"FER_APP__ENCRYPT_KEY": "k" * 16}
+    assert not overview(load(keyed)).warnings
+    [note] = overview(load({**keyed, "FER_WS__LISTEN": ":8090"})).warnings
+    assert "no sink is of type feishu_ws" in note

@@ -91,6 +91,7 @@ def test_every_answer_has_its_verdict(status: int, body: bytes, code: str, verdi
     assert (refusal.code, refusal.verdict) == (code, verdict)
     assert refusal.meaning
     assert refusal.remedy or verdict is Verdict.SOON
+    assert ("may pass" in refusal.remedy) == (status >= 500)
 
 
 @pytest.mark.parametrize(
