@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 import click
 
@@ -13,13 +12,13 @@ from router.ingress.long_connection.dialer import Dialed, Dialer
 from router.ingress.long_connection.failures import AttemptError
 from router.ingress.long_connection.handler import Handler
 from router.ingress.long_connection.session import Session
+from router.ingress.long_connection.stopping import unless
 from router.ingress.long_connection.tools import Tools
 from router.ingress.long_connection.waits import Waits
 from router.settings.model import AppSettings
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
 
-T = TypeVar("T")
 Say = Callable[[str], None]
 _LISTEN = "is that the address of the router's FER_WS__LISTEN? The webhook and the admin port are others"
 _REMEDIES = {
@@ -65,7 +64,7 @@ class Listener:
 
     async def _first(self, dialer: Dialer, stop: asyncio.Event) -> Dialed | None:
         try:
-            dialed = await _unless(stop, dialer.dial())
+            dialed = await unless(stop, dialer.dial())
         except AttemptError as error:
             raise ListenError(self._words(error.refusal)) from None
         if dialed is not None and self._source.domain in (FEISHU, LARK):
@@ -77,9 +76,9 @@ class Listener:
         while not stop.is_set():
             wait = self._waits.after(Verdict.SOON, self._config)
             self._say(f"The next attempt is in {wait:.1f} s.")
-            await _unless(stop, self._tools.clock.sleep(wait))
+            await unless(stop, self._tools.clock.sleep(wait))
             try:
-                return await _unless(stop, dialer.dial())
+                return await unless(stop, dialer.dial())
             except AttemptError as error:
                 if error.refusal.verdict is Verdict.FATAL:
                     raise ListenError(self._words(error.refusal)) from None
@@ -101,15 +100,3 @@ class Listener:
         why = refusal.meaning.removeprefix(f"{domain}: ") + (f" ({refusal.said})" if refusal.said else "")
         remedy = _REMEDIES.get(refusal.code, refusal.remedy)
         return f"no connection to {domain}: {why}" + (f"; {remedy}" if remedy else "")
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What comes of it; None, and it is cancelled, when `stop` is set before."""
-    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return doing.result() if doing.done() else None
-    finally:
-        doing.cancel()
-        stopping.cancel()
-        await asyncio.gather(doing, stopping, return_exceptions=True)

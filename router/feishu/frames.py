@@ -117,7 +117,7 @@ def encode(frame: Frame) -> bytes:
 
 def _raw(frame: Frame) -> tuple[bytes, bytes, bytes]:
     values = (frame.seq_id, frame.log_id, frame.service, frame.method)
-    numbers = b"".join(bytes((number << 3,)) + _varint(value) for number, value in zip(_NUMBERS, values, strict=True))
+    numbers = b"".join(bytes((number << 3,)) + varint(value) for number, value in zip(_NUMBERS, values, strict=True))
     headers = b"".join(_header(key, value) for key, value in frame.headers)
     texts = ((_ENCODING, frame.payload_encoding), (_TYPE, frame.payload_type))
     middle = b"".join(_field(number, text.encode()) for number, text in texts if text is not None)
@@ -134,10 +134,10 @@ def _header(key: str, value: str) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    return bytes((number << 3 | _BYTES,)) + _varint(len(content)) + content
+    return bytes((number << 3 | _BYTES,)) + varint(len(content)) + content
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     """Negative numbers take ten bytes, as two's complement of 64 bits."""
     value &= _UINT64
     if value < 0x80:

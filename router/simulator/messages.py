@@ -95,15 +95,4 @@ def _filled(head: tuple[bytes, ...], message_id: str, body: bytes) -> bytes:
     first, second, third, last = head
     id_ = message_id.encode()
     now = b"%d" % (time.time() * 1000)
-    return b"".join((first, id_, second, id_, third, now, last, _PAYLOAD_TAG, _varint(len(body)), body))
-
-
-def _varint(value: int) -> bytes:
-    if 0x7F < value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return b"".join((first, id_, second, id_, third, now, last, _PAYLOAD_TAG, frames.varint(len(body)), body))

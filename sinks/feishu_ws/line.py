@@ -94,10 +94,9 @@ class Line:
 
 def whole(message_id: str, payload: bytes, timestamp_ms: int) -> bytes:
     """The event in one frame. message_id: of ID_LENGTH letters; timestamp_ms: of 13 digits."""
-    id_ = message_id.encode()
-    return b"".join(
-        (_HEAD[0], id_, _HEAD[1], id_, _HEAD[2], b"%013d" % timestamp_ms, _HEAD[3], _size(len(payload)), payload)
-    )
+    first, second, third, last = _HEAD
+    id_, size = message_id.encode(), frames.varint(len(payload))
+    return b"".join((first, id_, second, id_, third, b"%013d" % timestamp_ms, last, size, payload))
 
 
 def acknowledged(data: bytes) -> str | None:
@@ -117,15 +116,6 @@ def _cut_up() -> tuple[bytes, ...]:
 
 def _payload(text: bytes) -> bytes:
     return b"\x42" + bytes((len(text),)) + text
-
-
-def _size(size: int) -> bytes:
-    out = bytearray()
-    while size > 0x7F:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    out.append(size)
-    return bytes(out)
 
 
 _HEAD = _cut_up()

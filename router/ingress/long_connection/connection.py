@@ -1,8 +1,7 @@
 """One connection of an app: made, kept, lost and made again, until it is told to end."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from router.feishu.discovery import ClientConfig, Refusal, Verdict
 from router.ingress.long_connection.dialer import Dialer
@@ -10,11 +9,11 @@ from router.ingress.long_connection.failures import AttemptError
 from router.ingress.long_connection.handler import Handler
 from router.ingress.long_connection.session import Lost, Session
 from router.ingress.long_connection.status import ConnectionRow, State
+from router.ingress.long_connection.stopping import unless
 from router.ingress.long_connection.tools import Tools
 from router.ingress.long_connection.waits import Waits
 from router.telemetry import facts
 
-T = TypeVar("T")
 UNTOLD = ClientConfig(reconnect_interval=15.0, reconnect_nonce=3.0)
 """Until Feishu has said how: what fails before is mostly our own network, which may be there again in a moment."""
 
@@ -45,14 +44,14 @@ class Connection:
 
     async def run(self, delay: float = 0.0) -> None:
         """Until `stop`. delay: seconds before the first attempt."""
-        await self._unless_stopped(self._tools.clock.sleep(delay))
+        await unless(self._stop, self._tools.clock.sleep(delay))
         while not self._stop.is_set():
             self._enter("connecting", reason=self._row.reason)
             wait = await self._once()
             self._tried.set()
             if wait is not None:
                 self._row = self._row._replace(next_ms=self._tools.wall_ms() + int(wait * 1000))
-                await self._unless_stopped(self._tools.clock.sleep(wait))
+                await unless(self._stop, self._tools.clock.sleep(wait))
         self._enter("stopped")
         self._tried.set()
 
@@ -78,7 +77,7 @@ class Connection:
     async def _once(self) -> float | None:
         """Connect, and stay connected as long as it lasts. Returns the seconds to wait; None when it was stopped."""
         try:
-            dialed = await self._unless_stopped(self._dialer.dial())
+            dialed = await unless(self._stop, self._dialer.dial())
         except AttemptError as error:
             return self._refused(error.refusal)
         if dialed is None:
@@ -120,14 +119,3 @@ class Connection:
 
     def _tell(self, fact: facts.Fact, **fields: Any) -> None:
         self._tools.telemetry.emit(fact, app=self.role.app, connection=self.role.number, **fields)
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What comes of it; None, and it is cancelled, when `stop` is asked for before."""
-        doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return doing.result() if doing.done() else None
-        finally:
-            doing.cancel()
-            stopping.cancel()
-            await asyncio.gather(doing, stopping, return_exceptions=True)
