@@ -22,7 +22,7 @@ def document_options(function: Decorated) -> Decorated:
         "--file",
         "file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="A push as JSON (or a list of them) to send instead of samples; with one --type, a bare event.",
+        help="A push as JSON (a list of them, or one a line) to send instead of samples; with one --type, a bare event.",
     )
     return types(file(function))
 
@@ -36,13 +36,9 @@ def documents(types: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
             if not known(type_):
                 click.echo(f"Note: {type_} is not a type that we know; an empty event is sent.", err=True)
         return [samples.sample(type_) for type_ in types or samples.seed_types()]
-    try:
-        read = orjson.loads(file.read_bytes())
-    except ValueError as error:
-        raise click.UsageError(f"{file} is no JSON: {error}") from None
-    found = read if isinstance(read, list) else [read]
+    found = _read(file)
     if not found or not all(isinstance(document, dict) for document in found):
-        raise click.UsageError(f"{file} must hold a JSON object, or a list of them")
+        raise click.UsageError(f"{file} must hold a JSON object, a list of them, or one a line")
     if not types and not all(samples.named(document)[0] for document in found):
         raise click.UsageError(
             f"{file} holds no push: it has neither header.event_type nor event.type. "
@@ -53,3 +49,16 @@ def documents(types: Sequence[str], file: Path | None) -> list[dict[str, Any]]:
     if len(types) > 1:
         raise click.UsageError("with --file, at most one --type")
     return [samples.sample(types[0]) | {"event": document} for document in found]
+
+
+def _read(file: Path) -> list[Any]:
+    """What it holds: a list's items, or one document a line as `listen --json` prints them. Raises click.UsageError."""
+    content = file.read_bytes()
+    try:
+        read = orjson.loads(content)
+    except ValueError as error:
+        try:
+            return [orjson.loads(line) for line in content.splitlines() if line.strip()]
+        except ValueError:
+            raise click.UsageError(f"{file} is no JSON: {error}") from None
+    return read if isinstance(read, list) else [read]

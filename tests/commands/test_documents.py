@@ -20,6 +20,10 @@ def test_pushes_and_bare_events_from_a_file(tmp_path: Path) -> None:
     pushes = [sample("corehr.department.updated_v2"), sample("approval_instance")]
     file.write_bytes(orjson.dumps(pushes))
     assert documents((), file) == pushes
+    file.write_bytes(b"\n\n".join(map(orjson.dumps, pushes)) + b"\n")
+    assert documents((), file) == pushes
+    file.write_bytes(orjson.dumps(pushes[0], option=orjson.OPT_INDENT_2))
+    assert documents((), file) == pushes[:1]
     file.write_bytes(orjson.dumps([{"a": 1}, {"b": 2}]))
     assert [push["event"] for push in documents(["x.y_v1"], file)] == [{"a": 1}, {"b": 2}]
 
@@ -29,6 +33,9 @@ def test_pushes_and_bare_events_from_a_file(tmp_path: Path) -> None:
     [
         ([" "], None, "--type is empty"),
         ([], b"{", "no JSON"),
+        ([], b"", "JSON object"),
+        ([], b'{"a":1}\n{', "no JSON.*line 2"),
+        ([], b"1\n2", "JSON object"),
         ([], b"[]", "JSON object"),
         ([], b"[1]", "JSON object"),
         ([], b'{"a":1}', "holds no push"),

@@ -30,7 +30,7 @@ _REMEDIES = {
     "unreachable": "see that a firewall lets the router out, or set PROXY",
     "timeout": "see that a firewall lets the router out, or set PROXY",
     "certificate": "set TLS_CA_FILE where a proxy opens TLS, and see that the clock is right",
-    "tls": "see that DOMAIN's port speaks TLS, and begins with http:// if it doesn't",
+    "tls": "see that DOMAIN's port speaks TLS; where it speaks none, DOMAIN begins with http://",
     "proxy": "see that PROXY is right, its user and password too",
 }
 
