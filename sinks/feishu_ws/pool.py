@@ -17,7 +17,10 @@ NOBODY, BUSY, NO_ACK, LOST = range(-4, 0)
 WAIT_SECONDS = 30.0
 """How long an event waits for a slot."""
 KEPT_ACKS = 4
-"""Times ACK_SECONDS that a frame which is overdue keeps its slot: with 3 s the event comes again after 15, as from Feishu."""
+"""Times ACK_SECONDS that a frame which is overdue keeps its slot: with 3 s the event comes again after 15, as from Feishu.
+
+But WAIT_SECONDS at most, since the event waits as long to be pushed again, and counts as failed once for each push.
+"""
 REMEMBERED = 10_000
 _NUMBERS = 1 << 32
 
@@ -140,9 +143,7 @@ class Pool:
     async def _push(self, key: Key, payload: bytes) -> int:
         earlier = self._overdue.get(key)
         if earlier is not None and earlier.done is not None:  # somebody may still be at work on it
-            await asyncio.wait([earlier.done], timeout=WAIT_SECONDS)
-            if not earlier.done.done():
-                return NO_ACK
+            await asyncio.wait([earlier.done])
         while not self._late.take(key):
             line = await self._line()
             if isinstance(line, int):
@@ -233,7 +234,8 @@ class Pool:
         if sent.message_id in sent.line.unanswered:
             loop = asyncio.get_running_loop()
             sent.done = loop.create_future()
-            sent.timer = loop.call_later(KEPT_ACKS * self._ack_seconds, self._give_up, sent)
+            kept = min(KEPT_ACKS * self._ack_seconds, WAIT_SECONDS)
+            sent.timer = loop.call_later(kept, self._give_up, sent)
             self._overdue[sent.key] = sent
 
     def _give_up(self, sent: Sent) -> None:

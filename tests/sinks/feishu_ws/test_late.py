@@ -85,6 +85,17 @@ def test_an_old_acknowledgement_while_the_event_is_pushed_again_swallows_no_repl
     run_virtual(main())
 
 
+def test_each_failure_is_a_push_however_long_an_acknowledgement_may_take() -> None:
+    async def main() -> None:
+        pool, loop = new(ack_seconds=60), asyncio.get_running_loop()
+        wire = Wire(pool)
+        assert [await push(pool, "a") for _ in range(3)] == [NO_ACK] * 3
+        assert len(wire.messages) == 3
+        assert loop.time() == pytest.approx(3 * 60 + 2 * 30)
+
+    run_virtual(main())
+
+
 def test_an_acknowledgement_at_the_very_moment_when_time_is_up_counts() -> None:
     async def main() -> None:
         pool = new()
