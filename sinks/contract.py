@@ -73,7 +73,7 @@ class Sink(Protocol):
 
     @property
     def concurrency(self) -> int:
-        """A plain attribute will do, where it stays the same."""
+        """A plain attribute will do, where it stays the same: with keeps_order it must, since the lane looks only once."""
 
     async def open(self) -> None:
         """Connect. Raising SinkNotReadyError (or anything else) means "not now": the lane calls open() again later."""
