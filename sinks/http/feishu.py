@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CHALLENGE_SECONDS = 1.0
 """Feishu's own limit for the answer to a challenge."""
+_ADDRESS = "is that the URL where the receiver takes events?"
 _CREDENTIALS = "are ENCRYPT_KEY and VERIFICATION_TOKEN the receiver's?"
 
 
@@ -42,7 +43,8 @@ async def verify(client: "Client", settings: HttpSettings) -> None:
     except CAUGHT as error:
         raise SinkNotReadyError(f"{where}: {failure(error).detail}; {_CREDENTIALS}") from None
     if status != 200:
-        raise SinkNotReadyError(f"{where}: answered {status} instead of 200; {_CREDENTIALS}")
+        question = _ADDRESS if status in (404, 405) or 300 <= status < 400 else _CREDENTIALS
+        raise SinkNotReadyError(f"{where}: answered {status} instead of 200; {question}")
     if not _echoes(answer, value):
         raise SinkNotReadyError(f"{where}: answered 200, but its value did not come back; {_CREDENTIALS}")
 

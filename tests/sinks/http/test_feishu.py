@@ -200,8 +200,11 @@ async def test_a_challenge_without_a_key_is_plain(open_sink: OpenSink) -> None:
         (reply(200, b'{"challenge":"other"}'), "its value did not come back"),
         (reply(200, b'{"challenge":'), "its value did not come back"),
         (reply(200, b"[1]"), "its value did not come back"),
-        (reply(404), "answered 404 instead of 200"),
-        (reply(302, headers={"Location": "https://elsewhere.example/"}), "answered 302 instead of 200"),
+        (reply(404), "answered 404 instead of 200; is that the URL"),
+        (
+            reply(302, headers={"Location": "https://elsewhere.example/"}),
+            "answered 302 instead of 200; is that the URL",
+        ),
         (hang_up, "closed the connection without an answer"),
         (hang, "no answer within 1 s"),
     ],
