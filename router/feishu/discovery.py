@@ -16,7 +16,7 @@ FEISHU, LARK = "https://open.feishu.cn", "https://open.larksuite.com"
 STATUS, ERROR_CODE, MESSAGE = "Handshake-Status", "Handshake-Autherrcode", "Handshake-Msg"
 TOO_MANY = 1000040350
 _BUSY, _INTERNAL, _NO_CREDENTIAL = 1, 1000040343, 1000040344
-_SHORTEST, _LONGEST = 1.0, 3600.0
+_SHORTEST, _LONGEST, _LONGEST_PING = 1.0, 3600.0, 120.0
 _TEXT = 200
 
 
@@ -126,22 +126,24 @@ def read_handshake(status: int, headers: Mapping[str, str]) -> Refusal:
 def read_config(document: Any) -> ClientConfig | None:
     """A client configuration; None unless all four numbers are there and make sense. Times are kept within bounds.
 
-    A broken one makes the official SDKs flood pings or never reconnect: it counts for nothing.
+    Pings are what shows that nobody is there any more: they come every two minutes at least. A broken one makes the
+    official SDKs flood pings or never reconnect: it counts for nothing.
     """
     if not isinstance(document, dict):
         return None
     count = document.get("ReconnectCount")
-    times = [_within(document.get(name)) for name in ("ReconnectInterval", "ReconnectNonce", "PingInterval")]
-    if type(count) is not int or None in times:
+    interval, nonce = _within(document.get("ReconnectInterval")), _within(document.get("ReconnectNonce"))
+    ping = _within(document.get("PingInterval"), _LONGEST_PING)
+    if type(count) is not int or interval is None or nonce is None or ping is None:
         return None
-    return ClientConfig(count, *(each for each in times if each is not None))
+    return ClientConfig(count, interval, nonce, ping)
 
 
-def _within(seconds: Any) -> float | None:
+def _within(seconds: Any, longest: float = _LONGEST) -> float | None:
     """The seconds, within bounds; None for what can't be meant."""
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0:
         return None
-    return min(max(float(seconds), _SHORTEST), _LONGEST)
+    return min(max(float(seconds), _SHORTEST), longest)
 
 
 def _endpoint(data: dict[str, Any]) -> Endpoint | None:

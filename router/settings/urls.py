@@ -32,11 +32,11 @@ def check_proxy(value: SecretStr | None) -> SecretStr | None:
 
 
 def check_ws_url(text: str) -> str:
-    """Give it back when it is empty or a websocket's address without a query. Raises ValueError."""
+    """Give it back, its scheme in lower case, when it is empty or a websocket's address without a query. Raises ValueError."""
     parts = _split(text, ("ws", "wss")) if text else None
     if text and (parts is None or parts.username is not None or parts.query or parts.fragment):
         raise ValueError("must be an address such as wss://events.example or ws://10.0.0.5:8090")
-    return text
+    return text if parts is None else parts._replace(scheme=parts.scheme.lower()).geturl()
 
 
 def _split(text: str, schemes: Collection[str] = ("http", "https")) -> SplitResult | None:

@@ -55,7 +55,7 @@ class FeishuWsSettings(SinkSettings):
     ack_seconds: Seconds = Field(
         default=3.0,
         gt=0,
-        le=60,
+        le=30,
         description="An event that is not acknowledged by then is pushed again. More than the slowest handler takes.",
     )
     max_connections: int = Field(

@@ -126,6 +126,10 @@ def test_any_configuration_is_whole_and_within_bounds_or_none(value: Any) -> Non
     assert read_config({}) is None
 
 
+def test_pings_come_every_two_minutes_at_least() -> None:
+    assert read_config(CONFIG | {"PingInterval": 3600}) == ClientConfig(-1, 90.0, 25.0, 120.0)
+
+
 def test_a_configuration_is_written_whole() -> None:
     assert ClientConfig(-1, 90.0, 25.0, 90.0).document() == CONFIG
     assert read_config(CONFIG) == ClientConfig(-1, 90.0, 25.0, 90.0)

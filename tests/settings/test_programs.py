@@ -47,6 +47,7 @@ def test_where_programs_connect() -> None:
     assert WsSettings(tls=TlsSettings.model_construct(cert_file="c", key_file="k")).domain("a:1") == "https://a:1"
     assert WsSettings(public_url="wss://a.example/x").domain("b:1") == "https://a.example/x"
     assert WsSettings(public_url="ws://a.example").domain("b:1") == "http://a.example"
+    assert WsSettings(public_url="WSS://a.example").domain("b:1") == "https://a.example"
 
 
 def test_the_port_is_for_one_type_of_sink() -> None:

@@ -17,7 +17,7 @@ class Waits:
         self._attempts = 0
 
     def connected(self) -> None:
-        """An attempt went well: what follows is a first loss again."""
+        """There was somebody who spoke: what follows is a first loss again."""
         self._attempts = 0
 
     def after(self, verdict: Verdict, config: ClientConfig) -> float:

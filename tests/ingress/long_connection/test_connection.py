@@ -94,9 +94,23 @@ async def test_attempts_that_fail_are_told_and_go_on_at_the_servers_interval() -
         first, *others = (line["again_seconds"] for line in it.said("long_connection_failed"))
         assert first <= 3, "the server has not said yet how long to wait"
         assert all(12 <= each <= 18 for each in others)
-        (await it.peer.line()).reset()
+        line = await it.peer.line()
+        await line.send(frame())
+        await line.next(2)
+        line.reset()
         await it.peer.line(1)
         assert it.said("long_connection_lost")[0]["again_seconds"] == 0.0, "a first loss again, within the nonce"
+
+
+async def test_a_peer_that_lets_in_and_hangs_up_is_asked_again_at_its_interval() -> None:
+    async with world() as it:
+        for number in range(3):
+            (await it.peer.line(number)).reset()
+        await it.peer.line(3)
+        first, *others = (line["again_seconds"] for line in it.said("long_connection_lost"))
+        assert first == 0.0
+        assert len(others) == 2
+        assert all(each > 0 for each in others)
 
 
 @pytest.mark.parametrize(("number", "verdict"), [(514, "fatal"), (1000040350, "slowly"), (99, "fatal")])

@@ -37,7 +37,7 @@ def test_secrets_one_a_line_and_shown_nowhere() -> None:
         ({"app_id": "x" * 65}, "letters"),
         ({"in_flight": 0}, "greater than or equal to 1"),
         ({"ack_seconds": 0}, "greater than 0"),
-        ({"ack_seconds": "61s"}, "less than or equal to 60"),
+        ({"ack_seconds": "31s"}, "less than or equal to 30"),
         ({"max_connections": 1001}, "less than or equal to 1000"),
     ],
 )
