@@ -73,6 +73,7 @@ class Lane:
         self._quiet = asyncio.Event()
         self._pace = Pace(sink.max_events, self._clock.monotonic)
         self._paced = False
+        self._rated = False
         self._reason = ""
 
     # What operators see
@@ -233,9 +234,10 @@ class Lane:
 
     def _launch_ready(self) -> None:
         most = self._pace.most(self._journal.head)
-        self._paced = False
+        self._paced = self._rated = False
         while self.state == "running" and len(self._queue) and self.outlet.free(replay=self._replay):
             allowed = self._allowed(most)
+            self._rated = allowed <= 0
             self._paced = allowed > 0 and self._pace.holds(len(self._queue), most)
             batch = [] if self._paced or not allowed else self._source.take(allowed)
             if not batch:
@@ -299,9 +301,9 @@ class Lane:
         if self.outlet.paused:
             return None
         waits = [self._parking.next_due(self._queue), self._pace.left if self._paced else None]
-        if len(self._queue):
+        if self._rated:  # until now, perhaps: then at once, as nothing else may come to wake it
             rates = (self.outlet.rate, self._errand.rate) if self._errand is not None else (self.outlet.rate,)
-            waits += [rate.wait() or None for rate in rates]
+            waits.append(max(rate.wait() for rate in rates))
         return min((wait for wait in waits if wait is not None), default=None)
 
     # The whole sink unavailable: nothing is launched but probes

@@ -79,7 +79,7 @@ def explain(error: sqlite3.Error, path: Path) -> JournalOpenError:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64, timeout=5)
     try:
-        version = schema.check_identity(connection, path)
+        version = _version(connection, path)
         schema.configure(connection)
         _check_mode(connection, path)
         schema.migrate(connection, version)
@@ -88,6 +88,13 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    version = schema.check_identity(connection, path)
+    if version < 0:
+        raise guard.damaged(path, f"its format is said to be {version}")
+    return version
 
 
 def _check_mode(connection: sqlite3.Connection, path: Path) -> None:

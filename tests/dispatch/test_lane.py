@@ -1,8 +1,10 @@
 """One lane against scripted sinks, on virtual time."""
 
 import asyncio
+import itertools
 from collections import Counter
 
+from router.dispatch.rate import Rate
 from router.envelope import Envelope
 from sinks.contract import DELIVERED, Outcome, Rejected, Retry, Unavailable
 from tests.dispatch.lanes import make_lane, running
@@ -254,5 +256,22 @@ def test_retry_after_is_a_lower_bound_and_itself_bounded() -> None:
             await asyncio.sleep(HOUR)
         assert 20 <= times[1] - times[0] < 21
         assert 60 <= times[2] - times[1] < 61
+
+    run_virtual(main())
+
+
+def test_time_that_passes_while_the_lane_looks_at_its_rate_holds_nothing_for_ever() -> None:
+    """By the time it asks how long to wait, the next event may go: then nothing else comes to wake it."""
+
+    async def main() -> None:
+        journal, sink = MemoryJournal(), ScriptedSink(max_events=1)
+        lane, readings = make_lane(sink, journal, rate=50), itertools.count()
+        lane.outlet.rate = Rate(50, lambda: asyncio.get_running_loop().time() + 0.015 * next(readings))
+        lane.outlet.rate.spend(50)
+        async with running(lane):
+            ids = fill(journal, 20)
+            async with asyncio.timeout(60):
+                await lane.drain()
+        assert sink.delivered == ids
 
     run_virtual(main())

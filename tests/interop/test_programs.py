@@ -116,7 +116,8 @@ async def test_the_router_is_started_again_and_the_programs_come_back_by_themsel
 async def test_an_unknown_type_holds_nobody_up(stage: Stage) -> None:
     unheard = fresh(sample("corehr.unheard.of_v1"), time.time(), "", HOOK)
     await push(stage, unheard)
-    await came(stage, list(stage.bots), await push(stage, *(department() for _ in range(3))))
+    subject = uuid.uuid4().hex
+    await came(stage, list(stage.bots), await push(stage, *(department(number, subject) for number in range(3))))
 
 
 async def test_an_event_of_schema_1_comes_as_such(stage: Stage) -> None:

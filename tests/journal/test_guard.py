@@ -143,6 +143,14 @@ async def test_a_broken_free_list_is_refused(tmp_path: Path) -> None:
         assert "damaged" in await refused(tmp_path)
 
 
+async def test_a_format_that_no_router_wrote_is_damage(tmp_path: Path) -> None:
+    path = await filled(tmp_path, 3)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version=-2147483645")
+    db.close()
+    assert "damaged" in await refused(tmp_path)
+
+
 async def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = await filled(tmp_path, 3)
     with sqlite3.connect(path) as db:
