@@ -35,7 +35,7 @@ class Marked(ScriptedSink):
 
 
 async def ended(running: Dispatching, number: int = 1) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(20):
         while True:
             rows = {row.id: row for row in await running.operators.replays()}
             if rows[number].state == "ended":
@@ -207,7 +207,7 @@ async def test_a_drain_finishes_what_is_under_way_and_begins_nothing(tmp_path: P
         await running.settled()
         await running.operators.replay(ReplayOrder("iam", rate=50))
         await until(lambda: len(sink.again) >= 20)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(20):
             await asyncio.gather(*[lane.drain() for lane in running.dispatcher.drain()])
         sent = len(sink.again)
         assert sent < 200

@@ -71,7 +71,7 @@ class Dispatching:
         await self.store(*[envelope(n, f"s{n % subjects}") for n in numbers])
         return [f"e{n}" for n in numbers]
 
-    async def settled(self, *names: str, patience: float = 60.0) -> None:
+    async def settled(self, *names: str, patience: float = 20.0) -> None:
         """Wait until these lanes (all) have nothing left, and the journal knows."""
         async with asyncio.timeout(patience):
             while not await self._settled(names or tuple(self.dispatcher.lanes)):  # noqa: ASYNC110 - nothing announces it
