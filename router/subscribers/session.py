@@ -31,6 +31,11 @@ NUISANCE_SECONDS = 10.0
 PING_SECONDS = 0.5
 """No program that means it pings as often."""
 POLICY = 1008
+AT_WORK_SECONDS = 600.0
+"""So long whoever was pushed an event and never acknowledged it may be silent: Python's SDK is, while its handler runs.
+
+A machine that is gone is noticed by TCP.
+"""
 _LOST = (ConnectionError, RuntimeError)
 """What writing to a websocket raises that is closed."""
 
@@ -127,8 +132,10 @@ class Session:
             await asyncio.wait([self._ending])
 
     def check(self, now: float) -> None:
-        """End it when nothing was heard for long. One that is at work on an event may be silent: Python's SDK is."""
+        """End it when nothing was heard for long, unless it is at work on an event."""
         limit = 2 * self._tools.config.ping_interval + 5
+        if self._line.given_up:
+            limit = max(limit, AT_WORK_SECONDS)
         if now - self._heard >= limit and not self._line.unanswered:
             self.end("silent")
 

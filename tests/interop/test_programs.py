@@ -1,10 +1,13 @@
 """Eight programs behind one router, and what happens to programs: each gets every event, none waits for another."""
 
 import asyncio
+import functools
+import itertools
 import os
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +180,30 @@ def _read_slowly(path: Path, count: int) -> str:
         with path.open() as pipe:
             text += pipe.read()
     return text
+
+
+async def test_two_programs_of_one_app_share_its_events(stage: Stage, tmp_path: Path) -> None:
+    pairs = [(bot, Bot(bot.sdk, bot.mode, tmp_path)) for bot in of(stage, LONG_CONNECTION)]
+    with ExitStack() as running:
+        for first, twin in pairs:
+            before = stage.router.metric("fer_subscribers_connected_total", sink=first.name)
+            twin.domain = stage.domain
+            running.enter_context(twin)
+            await above(stage, before, "fer_subscribers_connected_total", first)
+        ids: list[str] = []
+        while not all(twin.ids() for _, twin in pairs):  # Java's gets nothing in its first second
+            ids += await push(stage, department())
+        for first, twin in pairs:
+            await stage.soon(functools.partial(_together, ids, first, twin), what=twin.tail)
+    for first, twin in pairs:
+        shared = [[id_ for id_ in bot.ids() if id_ in ids] for bot in (first, twin)]
+        assert all(shared), f"{first.name}: the first of two got nothing"
+        assert sorted(itertools.chain(*shared)) == sorted(ids), first.name
+    await came(stage, [first for first, _ in pairs], await push(stage, department()))
+
+
+def _together(ids: list[str], *bots: Bot) -> bool:
+    return set(ids) <= {id_ for bot in bots for id_ in bot.ids()}
 
 
 async def test_a_wrong_key_loses_nothing(stage: Stage) -> None:

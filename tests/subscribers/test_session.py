@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from typing import Any
 
 import orjson
@@ -165,6 +166,19 @@ async def test_the_silent_are_given_up_unless_they_are_at_work() -> None:
         assert len(here.sink.pool.lines) == 2
         for task in (looking, *delivering):
             task.cancel()
+
+
+async def test_whoever_still_owes_an_acknowledgement_is_given_more_time() -> None:
+    async with port(ack_seconds=0.02) as here, here.program(never) as program:
+        await here.sink.deliver([make_envelope(1)])
+        await until(lambda: not here.sink.pool.unanswered)
+        [session], now = here.server.sessions, time.monotonic()
+        session.check(now + session_module.AT_WORK_SECONDS - 1)
+        await program.ping()
+        await until(lambda: len(program.pongs) == 2)
+        session.check(now + session_module.AT_WORK_SECONDS + 60)
+        await program.gone()
+        await until(lambda: here.counted('fer_subscribers_gone_total{reason="silent",sink="s"}') == 1)
 
 
 async def test_whoever_pings_stays() -> None:
