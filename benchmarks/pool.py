@@ -92,7 +92,10 @@ def plain(number: int, now_ms: int) -> bytes:
 
 
 def make(file: Path, count: int, now_ms: int, each: Callable[[int, int], bytes] = request) -> Pool:
-    """Write them with every core there is. each: makes one from its number and the time."""
+    """Write them with every core there is. each: makes one from its number and the time.
+
+    Nothing of it is left to be written by the kernel: half a minute later, amid a run, that holds up whoever syncs.
+    """
     size = len(each(0, now_ms))
     with file.open("wb") as opened:
         opened.truncate(size * count)
@@ -113,3 +116,5 @@ def _write(file: Path, first: int, count: int, now_ms: int, each: Callable[[int,
     with file.open("r+b") as opened:
         opened.seek(first * size)
         opened.write(b"".join(requests))
+        opened.flush()
+        os.fsync(opened.fileno())
