@@ -1,8 +1,8 @@
 """The account: each event's attempts and answers, and what they come to."""
 
+import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
@@ -42,7 +42,7 @@ class Attempt(NamedTuple):
 class Record:
     """What became of one event. push: None when it has ended and needs no copy."""
 
-    __slots__ = ("app", "attempts", "id", "on_end", "push", "queue", "road", "state", "tries", "type")
+    __slots__ = ("app", "attempts", "ended", "id", "push", "queue", "road", "state", "tries", "type")
 
     def __init__(self, push: Push, app: str, road: str, queue: str = "") -> None:
         self.id, self.type = push.id, push.type
@@ -53,7 +53,7 @@ class Record:
         self.state = State.WAITING
         self.tries = 0
         self.attempts: list[Attempt] = []
-        self.on_end: Callable[[], None] | None = None
+        self.ended: asyncio.Event | None = None
 
     def document(self) -> dict[str, Any]:
         """For JSON."""

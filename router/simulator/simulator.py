@@ -160,10 +160,9 @@ class Simulator:
 
     async def ended(self, record: Record) -> None:
         """Return when the event is accepted or lost."""
-        while record.state is State.WAITING:
-            ended = asyncio.Event()
-            record.on_end = ended.set
-            await ended.wait()
+        if record.state is State.WAITING:
+            record.ended = record.ended or asyncio.Event()
+            await record.ended.wait()
 
     async def run(
         self, pushes: Iterable[Push | Mapping[str, Any]], *, rate: float = 0.0, at_once: int = AT_ONCE, **how: str
@@ -248,8 +247,8 @@ class Simulator:
         record.push = None
         if state is State.ACCEPTED and self.behaviour.duplicates > self._rng.random():
             self._later(self._rng.uniform(0, COPY_SECONDS), record, push, copy=True)
-        if record.on_end is not None:
-            record.on_end()
+        if record.ended is not None:
+            record.ended.set()
         if record.queue:
             waiting = self._queues[record.queue]
             if waiting:

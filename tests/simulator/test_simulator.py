@@ -46,6 +46,15 @@ def numbers(receiver: Receiver) -> list[int]:
     return [orjson.loads(request.body)["event"]["number"] for request in receiver.requests]
 
 
+async def test_whoever_waits_for_an_event_learns_of_its_end() -> None:
+    async with Receiver() as receiver, Simulator([App("cli_a", webhook=receiver.url)]) as feishu:
+        record = feishu.push(numbered(1))
+        async with asyncio.timeout(30):
+            await asyncio.gather(feishu.ended(record), feishu.ended(record))
+        assert record.state is State.ACCEPTED
+        await feishu.ended(record)
+
+
 async def test_the_ladder_then_it_is_lost() -> None:
     clock = PatientClock()
     clock.go.set()

@@ -13,6 +13,7 @@ from router.simulator.account import LATE, State
 from router.simulator.endpoint import App
 from router.simulator.faults import FAULTS, Moment
 from router.simulator.simulator import Behaviour, Simulator
+from tests.doubles.ports import free_ports
 from tests.doubles.receiver import Received, Receiver, hang_up, reply, stalling
 from tests.doubles.waiting import until
 
@@ -63,7 +64,13 @@ async def test_the_challenge() -> None:
         receiver.behave = reply(200, body=b"success")
         assert "did not come back" in await feishu.challenge()
         receiver.behave = stalling(200)
-        assert await feishu.challenge() != ""
+        assert "no answer to the challenge within 0.5 s" in await feishu.challenge()
+
+
+async def test_the_challenge_where_nobody_listens() -> None:
+    [port] = free_ports(1)
+    async with Simulator([App("cli_a", webhook=f"http://127.0.0.1:{port}/")]) as feishu:
+        assert (await feishu.challenge()).startswith("no answer to the challenge: [Errno ")
 
 
 async def test_only_200_in_time_counts() -> None:
