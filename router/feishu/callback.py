@@ -79,7 +79,7 @@ def reread(keyring: Keyring, body: bytes, now: float, max_depth: int = 100) -> E
     """
     plaintext, document = _read(keyring, None, body)
     _check_depth(plaintext, document, min(max_depth, DEEPEST))
-    arrival = Arrival(plaintext, now, "", None)
+    arrival = Arrival(plaintext, now, keyring.app_id)
     if _is_old_card(document):
         return Event(envelopes.from_old_card(document, arrival, None), callback=True)
     event = _event(keyring.trusting(), document, arrival)

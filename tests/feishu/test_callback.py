@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from router.feishu import push
-from router.feishu.callback import Challenge, Event, Keyring, Quarantined, Refused, Result, arrived, receive
+from router.feishu.callback import Challenge, Event, Keyring, Quarantined, Refused, Result, arrived, receive, reread
 from router.feishu.crypto import Cipher, sign, sign_card
 from router.feishu.keys import NONCE, SIGNATURE, TIMESTAMP
 from router.feishu.samples import fresh, sample
@@ -311,6 +311,12 @@ def test_the_long_connection_proves_itself() -> None:
     card = arrived("hr", "", json.dumps(department(event_type="card.action.trigger")).encode(), NOW)
     assert isinstance(card, Event)
     assert card.callback
+
+
+def test_the_app_id_stands_in_for_one_that_is_read_anew() -> None:
+    without = department()
+    del without["header"]["app_id"]
+    assert reread(Keyring((), (), "cli_2"), json.dumps(without).encode(), NOW).envelope.appid == "cli_2"
 
 
 @pytest.mark.parametrize(
