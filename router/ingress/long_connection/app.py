@@ -17,6 +17,9 @@ STAGGER_SECONDS = 0.5
 RENEW_SECONDS = 30.0
 """How long each connection with new credentials may take to stand; the first one must by then."""
 
+ROOM_SECONDS = 1.0
+"""From a connection's end until Feishu has surely counted it out."""
+
 
 class CredentialsError(Exception):
     """New credentials don't work; what there is goes on with the old ones. The text says why, without a secret."""
@@ -71,6 +74,10 @@ class AppConnections:
             await self._tried(following)
             before, self._shown[number] = self._shown[number], following
             await self._end([before])  # so that there is never more than one too many
+            if crowded := [each for each in self._shown if each.refused_by == str(TOO_MANY)]:
+                await self._tools.clock.sleep(ROOM_SECONDS)
+                for each in crowded:
+                    each.hurry()
         await old.close()
 
     async def stop(self, timeout: float) -> int:

@@ -39,6 +39,7 @@ class Connection:
         self._config = UNTOLD
         self._session: Session | None = None
         self._stop = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._tried = asyncio.Event()
         self._row = ConnectionRow(role.app, role.number, "connecting", "", "", tools.wall_ms())
 
@@ -51,13 +52,18 @@ class Connection:
             self._tried.set()
             if wait is not None:
                 self._row = self._row._replace(next_ms=self._tools.wall_ms() + int(wait * 1000))
-                await unless(self._stop, self._tools.clock.sleep(wait))
+                self._hurried.clear()
+                await unless(self._stop, unless(self._hurried, self._tools.clock.sleep(wait)))
         self._enter("stopped")
         self._tried.set()
 
     def stop(self) -> None:
         """Have it acknowledge what came, and end. `run` returns then."""
         self._stop.set()
+
+    def hurry(self) -> None:
+        """If it waits for its next attempt, have it wait no longer."""
+        self._hurried.set()
 
     async def tried(self) -> None:
         """Wait until the first attempt went well, or didn't."""

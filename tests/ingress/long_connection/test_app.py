@@ -15,6 +15,7 @@ from router.feishu.discovery import ClientConfig
 from router.ingress.intake import Intake
 from router.ingress.load import Load
 from router.ingress.long_connection.app import AppConnections, CredentialsError
+from router.ingress.long_connection.waits import SLOWLY_SECONDS
 from router.settings.model import IngressSettings
 from router.simulator.simulator import APP_ID as SIMULATED
 from router.simulator.simulator import APP_SECRET, Behaviour, Simulator
@@ -101,9 +102,11 @@ async def _when(event: asyncio.Event, then: Callable[[], None]) -> None:
     then()
 
 
-async def test_there_is_never_more_than_one_connection_too_many(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("limit", "most_refused"), [(3, 0), (2, 4)])
+async def test_there_is_never_more_than_one_connection_too_many(tmp_path: Path, limit: int, most_refused: int) -> None:
+    """Where there may be none too many, each new one comes up as soon as its old one has made room."""
     trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
-    async with Simulator(behaviour=Behaviour(max_connections=3, config=ClientConfig(-1, 1, 1, 120))) as feishu:
+    async with Simulator(behaviour=Behaviour(max_connections=limit, config=ClientConfig(-1, 1, 1, 120))) as feishu:
         seen = Observed(HurriedClock(10.0))
         intake = Intake(CommandedJournal(), seen.telemetry, seen.tools.clock, Load(100, 1 << 20))
         old = app(feishu.domain, app_id=SIMULATED, app_secret=APP_SECRET)
@@ -111,8 +114,11 @@ async def test_there_is_never_more_than_one_connection_too_many(tmp_path: Path) 
         task = asyncio.create_task(connections.run())
         await until(lambda: [row.state for row in connections.rows()] == ["connected"] * 2)
         first = {row.id for row in connections.rows()}
+        begun = seen.tools.clock.monotonic()
         await connections.use(old.model_copy(update={"tls_ca_file": tmp_path / "ca.pem"}))
-        assert [row.state for row in connections.rows()] == ["connected"] * 2
+        await until(lambda: [row.state for row in connections.rows()] == ["connected"] * 2)
+        assert seen.tools.clock.monotonic() - begun < SLOWLY_SECONDS
+        assert seen.log.getvalue().count("connection_refused") <= most_refused
         assert not first & {row.id for row in connections.rows()}
         await connections.stop(5.0)
         task.cancel()
