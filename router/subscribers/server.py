@@ -30,6 +30,8 @@ from sinks.feishu_ws.line import SERVICE
 from sinks.feishu_ws.pool import Pool
 
 BODY_BYTES = 16 << 10
+WAITING_ROOM = 64
+"""Connections beyond the limit: where one too many is told so."""
 LOOK_SECONDS = 1.0
 PENALTY_SECONDS = 1.0
 PENALTIES = 64
@@ -78,7 +80,8 @@ class SubscriberServer:
         self._draining = False
         self._address = parse_address(settings.listen)
         self._tls: ServerTls | None = None
-        limits = ServerLimits(settings.max_connections, settings.handshake_seconds, settings.handshake_seconds, 4 << 20)
+        most = settings.max_connections + WAITING_ROOM
+        limits = ServerLimits(most, settings.handshake_seconds, settings.handshake_seconds, 4 << 20)
         self._server = HttpServer("subscribers", self._handle, limits, telemetry, clock)
 
     async def start(self) -> list[str]:
@@ -186,7 +189,7 @@ class SubscriberServer:
             return await self._wrong(request, self._groups.named(app_id))
         if self._draining:
             raise Refusal("draining")
-        if group.pool.full:
+        if self._full(group):
             raise Refusal("too_many_connections")
         connection_id = str(secrets.randbits(62))
         ticket = self._tickets.issue((group, connection_id), self._clock.monotonic())
@@ -194,6 +197,9 @@ class SubscriberServer:
         address = base(self._settings.public_url, request.headers, prefix, self._address, tls=tls)
         url = f"{address}?{query(connection_id, SERVICE, ticket)}"
         return _json({"code": 0, "msg": "", "data": {"URL": url, "ClientConfig": self._config}})
+
+    def _full(self, group: Group) -> bool:
+        return group.pool.full or len(self._sessions) >= self._settings.max_connections
 
     async def _wrong(self, request: web.BaseRequest, sink: str) -> web.Response:
         """Takes its time, so that guessing does. sink: whose secret was wrong, "" when the id is nobody's."""
@@ -216,9 +222,9 @@ class SubscriberServer:
         group, connection_id = found
         if self._draining:
             raise Refusal("draining")
-        if group.pool.full:
+        if self._full(group):
             raise Refusal("too_many_connections")
-        websocket = web.WebSocketResponse(compress=False, max_msg_size=MESSAGE_BYTES, timeout=1.0, autoclose=True)
+        websocket = web.WebSocketResponse(compress=False, max_msg_size=MESSAGE_BYTES, timeout=1.0, autoping=False)
         try:
             await websocket.prepare(request)
         except web.HTTPException:

@@ -142,12 +142,17 @@ class Session:
     async def _next(self) -> bool:
         try:
             kind, data, _ = await self._socket.receive()
-        except ConnectionError:  # it answers pings of the websocket's own, and may be cut meanwhile
+        except ConnectionError:  # it may be cut meanwhile
             return False
         if kind is WSMsgType.BINARY:
             self._heard = self._now()
             await self._take(data)
             self.group.pool.ready(self._line)
+        elif kind is WSMsgType.PING or kind is WSMsgType.PONG:
+            self._beat()
+            if kind is WSMsgType.PING:
+                with suppress(*_LOST):
+                    await self._socket.pong(data)
         elif kind is WSMsgType.TEXT:
             self._broken("a text message")
         else:
@@ -174,11 +179,16 @@ class Session:
                 self._broken("an acknowledgement without a code")
             self._answered(frame.header("message_id"), code)
         elif frame.header("type") == frames.PING:
-            if self._heard - self._pinged < PING_SECONDS:
-                self._nuisance()
-            self._pinged = self._heard
+            self._beat()
             with suppress(*_LOST):
                 await self.send(self._pong)
+
+    def _beat(self) -> None:
+        """It pinged, be it as Feishu's clients do or with the websocket's own frames, and so is alive."""
+        self._heard = self._now()
+        if self._heard - self._pinged < PING_SECONDS:
+            self._nuisance()
+        self._pinged = self._heard
 
     def _answered(self, message_id: str, code: int | None) -> None:
         heard = self.group.pool.answered(self._line, message_id, code)

@@ -93,6 +93,18 @@ class Program:
     async def ping(self) -> None:
         await self.write(frames.ping(self.endpoint.service_id if self.endpoint else 1))
 
+    async def ping_frame(self) -> None:
+        """The websocket's own ping."""
+        assert self._websocket is not None
+        with suppress(ConnectionError):
+            await self._websocket.ping()
+
+    async def pong_frame(self) -> None:
+        """The websocket's own pong, unasked."""
+        assert self._websocket is not None
+        with suppress(ConnectionError):
+            await self._websocket.pong()
+
     async def write(self, data: bytes) -> None:
         assert self._websocket is not None
         with suppress(ConnectionError):

@@ -171,6 +171,14 @@ async def test_more_than_may_connect_are_told_to_come_back() -> None:
         assert here.counted('fer_subscribers_refused_total{reason="too_many_connections"}') == 1
 
 
+async def test_more_than_may_connect_to_all_sinks_are_told_to_come_back() -> None:
+    async with port(WsSettings(listen="127.0.0.1:0", max_connections=1)) as here, here.program():
+        late = here.program()
+        with pytest.raises(RefusedError, match="http_503"):
+            await late.connect()
+        assert here.counted('fer_subscribers_refused_total{reason="too_many_connections"}') == 1
+
+
 async def test_many_with_an_address_already_are_not_too_many_in_the_end() -> None:
     async with port(max_connections=2) as here:
         programs = [here.program() for _ in range(4)]

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -101,12 +102,31 @@ async def test_random_bytes_end_nothing_until_they_are_too_many() -> None:
         await until(lambda: here.counted('fer_subscribers_gone_total{reason="misbehaved",sink="s"}') == 1)
 
 
-async def test_a_flood_of_pings_is_too_much() -> None:
+@pytest.mark.parametrize("beat", [Program.ping, Program.ping_frame, Program.pong_frame])
+async def test_a_flood_of_pings_is_too_much(beat: Callable[[Program], Awaitable[None]]) -> None:
     async with port() as here, here.program() as program:
         for _ in range(session_module.NUISANCES + 2):
-            await program.ping()
+            await beat(program)
         await program.gone()
         assert program.close_code == 1008
+
+
+@pytest.mark.parametrize("beat", [Program.ping_frame, Program.pong_frame])
+async def test_who_pings_with_frames_of_the_websocket_alone_stays(beat: Callable[[Program], Awaitable[None]]) -> None:
+    ws = WsSettings(listen="127.0.0.1:0", ping_interval_seconds=10, handshake_seconds=3600)
+    async with port(ws, HurriedClock(10.0)) as here, here.program() as program, here.program() as silent:
+        looking = asyncio.create_task(here.server.look())
+        beating = asyncio.create_task(keep_beating(program, beat))
+        await silent.gone()
+        assert len(here.sink.pool.lines) == 1
+        for task in (looking, beating):
+            task.cancel()
+
+
+async def keep_beating(program: Program, beat: Callable[[Program], Awaitable[None]]) -> None:
+    while True:
+        await beat(program)
+        await asyncio.sleep(0.1)
 
 
 async def test_a_message_too_large_ends_the_connection() -> None:
@@ -185,17 +205,11 @@ async def test_whoever_pings_stays() -> None:
     ws = WsSettings(listen="127.0.0.1:0", ping_interval_seconds=10, handshake_seconds=3600)
     async with port(ws, HurriedClock(10.0)) as here, here.program() as program, here.program() as silent:
         looking = asyncio.create_task(here.server.look())
-        pinging = asyncio.create_task(keep_pinging(program))
+        pinging = asyncio.create_task(keep_beating(program, Program.ping))
         await silent.gone()
         assert len(here.sink.pool.lines) == 1
         for task in (looking, pinging):
             task.cancel()
-
-
-async def keep_pinging(program: Program) -> None:
-    while True:
-        await program.ping()
-        await asyncio.sleep(0.1)
 
 
 async def test_a_late_acknowledgement_is_told() -> None:
