@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import orjson
 
-from router.feishu import samples
+from router.feishu import exact, samples
 from router.feishu.catalogue import known
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -55,10 +54,10 @@ def _read(file: Path) -> list[Any]:
     """What it holds: a list's items, or one document a line as `listen --json` prints them. Raises click.UsageError."""
     content = file.read_bytes()
     try:
-        read = orjson.loads(content)
+        read = exact.loads(content)
     except ValueError as error:
         try:
-            return [orjson.loads(line) for line in content.splitlines() if line.strip()]
+            return [exact.loads(line) for line in content.splitlines() if line.strip()]
         except ValueError:
             raise click.UsageError(f"{file} is no JSON: {error}") from None
     return read if isinstance(read, list) else [read]

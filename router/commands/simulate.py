@@ -164,7 +164,7 @@ def command(ctx: click.Context, /, types: Sequence[str], file: Path | None, **gi
       feishu-event-router simulate --count 10000 --rate 200 --fault drop-mid-frame=0.001 --fault late-pong
 
     \b
-    Exit status: 0 all well, 1 something was lost or answered late, or nobody connected, 2 wrong usage.
+    Exit status: 0 all well, 1 something was lost, refused or answered late, or nobody connected, 2 wrong usage.
     """
     if given["list_faults"]:
         for name, (moment, words) in FAULTS.items():

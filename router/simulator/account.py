@@ -68,12 +68,14 @@ class Record:
 
 @dataclass
 class Report:
-    """Totals. answers: by road and answer; faults: how often each struck; milliseconds: of answers in time."""
+    """Totals. failing: of those waiting, whose last attempt failed, and not because of what we did to it; answers: by road
+    and answer; faults: how often each struck; milliseconds: of answers in time."""
 
     events: int = 0
     accepted: int = 0
     lost: int = 0
     waiting: int = 0
+    failing: int = 0
     attempts: int = 0
     copies: int = 0
     late: int = 0
@@ -85,8 +87,8 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost or answered late."""
-        return not (self.lost or self.late)
+        """Whether nothing was lost, answered late or last answered otherwise than it should be."""
+        return not (self.lost or self.late or self.failing)
 
 
 class Account:
@@ -99,6 +101,7 @@ class Account:
         self._ended: dict[State, deque[Record]] = {State.ACCEPTED: deque(), State.LOST: deque()}
         self._report = Report()
         self._answers: Counter[tuple[str, str]] = Counter()
+        self._failing: set[Record] = set()
         self._times: list[float] = []
         self._rng = random.Random(0)  # noqa: S311 - a sample of times
 
@@ -129,11 +132,16 @@ class Account:
         self._answers[attempt.road, attempt.answer] += 1
         if attempt.answer == OK:
             self._time(attempt.milliseconds)
+        elif record.state is State.WAITING and not attempt.fault:
+            self._failing.add(record)
+            return
+        self._failing.discard(record)
 
     def end(self, record: Record, state: State) -> None:
         """The event is accepted or lost."""
         record.state = state
         self.waiting -= 1
+        self._failing.discard(record)
         if state is State.ACCEPTED:
             self._report.accepted += 1
         else:
@@ -152,7 +160,8 @@ class Account:
             answers.setdefault(road, {})[answer] = count
         times = sorted(self._times) or [0.0]
         p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-        made = Report(**vars(self._report) | {"answers": answers, "faults": dict(faults), "waiting": self.waiting})
+        now = {"answers": answers, "faults": dict(faults), "waiting": self.waiting, "failing": len(self._failing)}
+        made = Report(**vars(self._report) | now)
         made.p50_ms, made.p99_ms = round(p50, 2), round(p99, 2)
         return made
 

@@ -18,7 +18,8 @@ PIECES = 8
 class Connection:
     """Writes websocket messages straight to the transport: one that is cut off within a frame, for example.
 
-    silent: it has fallen silent and nobody knows; what is written to it goes nowhere.
+    silent: it has fallen silent and nobody knows; what is written to it goes nowhere. ended_by: the fault of ours that ends
+    it, "" while none does.
     """
 
     def __init__(self, app_id: str, connection_id: str, service: int, transport: asyncio.Transport, seed: int) -> None:
@@ -28,6 +29,7 @@ class Connection:
         self.messages = Messages(service, connection_id, seed)
         self.silent = False
         self.closing = False
+        self.ended_by = ""
         self._transport = transport
         self._ready: list[bytes] = []
         self._held: list[bytes] | None = None

@@ -1,7 +1,7 @@
 """How scripts, in whatever language, drive a stand-in while it runs: POST and GET under /simulate/."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from router.admin.browsers import foreign
-from router.feishu import samples
+from router.feishu import exact, samples
 from router.feishu.discovery import read_config
 from router.settings.address import Address
 from router.simulator import telling
@@ -58,7 +58,8 @@ class Control:
             answer = self._answers.get(wanted)
             if answer is None:
                 return web.Response(status=404, text=INDEX)
-            return _json(await answer(self, request.query, await _asked(request)))
+            loads = exact.loads if answer is Control._push else orjson.loads
+            return _json(await answer(self, request.query, await _asked(request, loads)))
         except AskedError as error:
             return _json({"error": str(error)}, error.status)
 
@@ -147,7 +148,7 @@ class Control:
     }
 
 
-async def _asked(request: web.BaseRequest) -> Any:
+async def _asked(request: web.BaseRequest, loads: Callable[[bytes], Any]) -> Any:
     """The body as JSON; None for an empty one."""
     body = bytearray()
     async for piece in request.content.iter_any():
@@ -155,7 +156,7 @@ async def _asked(request: web.BaseRequest) -> Any:
         if len(body) > MAX_BODY:
             raise AskedError(f"the body has more than {MAX_BODY >> 20} MiB")
     try:
-        return orjson.loads(bytes(body)) if body.strip() else None
+        return loads(bytes(body)) if body.strip() else None
     except ValueError as error:
         raise AskedError(f"the body is no JSON: {error}") from None
 

@@ -122,6 +122,8 @@ class LongConnections:
         if fault:
             self._notice(f"{fault} for {record.type} {record.id}")
             damage(connection, fault, message_id, push.body)
+            if connection.silent or not connection.open:
+                connection.ended_by = fault
         else:
             connection.write(connection.messages.event(message_id, push.body))
 
@@ -181,7 +183,8 @@ class LongConnections:
         self.of(connection.app_id).remove(connection)
         self._notice(f"{connection.id} is gone, {len(self.of(connection.app_id))} of {connection.app_id}")
         for message_id in [id_ for id_, sent in self._sent.items() if sent.connection is connection]:
-            self._over(self._sent.pop(message_id), LOST)
+            sent = self._sent.pop(message_id)
+            self._over(sent._replace(fault=sent.fault or connection.ended_by), LOST)
 
     def _wait(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._expire)

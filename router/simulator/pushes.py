@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.feishu import samples
+from router.feishu import exact, samples
 
 
 class Push(NamedTuple):
@@ -23,4 +23,4 @@ class Push(NamedTuple):
 
     def document(self, token: str) -> dict[str, Any]:
         """As a webhook gets it: with the app's verification token."""
-        return samples.with_token(orjson.loads(self.body), token)
+        return samples.with_token(exact.loads(self.body), token)

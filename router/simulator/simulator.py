@@ -122,6 +122,7 @@ class Simulator:
         """End all connections, with `reset` or `close`. Returns how many there were."""
         connections = list(self.long.of(app_id) if app_id else self.long.everyone())
         for connection in connections:
+            connection.ended_by = how
             connection.close() if how == "close" else connection.reset()
         return len(connections)
 

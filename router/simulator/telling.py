@@ -13,7 +13,8 @@ FEW = 20
 def summary(report: Report, seconds: float) -> Iterator[str]:
     """The totals, in a few lines."""
     rate = f"{report.events / seconds:,.0f}/s" if seconds > 0 else "-"
-    waiting = f", {report.waiting:,} waiting for another attempt" if report.waiting else ""
+    failing = f", {report.failing:,} of them refused" if report.failing else ""
+    waiting = f", {report.waiting:,} waiting for another attempt{failing}" if report.waiting else ""
     yield (
         f"{report.events:,} events in {seconds:.1f} s ({rate}): {report.accepted:,} accepted, {report.lost:,} lost{waiting}. "
         f"{report.attempts:,} attempts, {report.copies:,} of them copies; {report.late:,} answered too late."
@@ -28,7 +29,7 @@ def summary(report: Report, seconds: float) -> Iterator[str]:
 
 
 def lines(simulator: Simulator) -> Iterator[str]:
-    """A line for each of a few events; of many, for the first that were lost or answered late."""
+    """A line for each of a few events; of many, for the first that were lost, refused or answered late."""
     found = list(simulator.account.records.values())
     if len(found) > FEW:
         found = [record for record in found if _troubled(record)]
@@ -56,4 +57,5 @@ def document(simulator: Simulator, *, events: bool) -> dict[str, Any]:
 
 
 def _troubled(record: Record) -> bool:
-    return record.state is State.LOST or any(attempt.late for attempt in record.attempts)
+    refused = record.state is State.WAITING and any(not attempt.fault for attempt in record.attempts)
+    return refused or record.state is State.LOST or any(attempt.late for attempt in record.attempts)

@@ -8,6 +8,7 @@ import orjson
 
 from router.clock import Clock
 from router.feishu import push as pushing
+from router.feishu.masking import mask
 from router.simulator.account import LATE, Attempt, Record
 from router.simulator.endpoint import App
 from router.simulator.faults import Faults, Moment
@@ -61,7 +62,8 @@ class Webhooks:
         if answer.status == TIMEOUT:
             return f"no answer to the challenge within {limit:g} s"
         if answer.status != 200:
-            said = answer.body[:200].decode(errors="replace")
+            secrets = [secret.encode() for secret in (app.encrypt_key, app.token) if secret]
+            said = mask(answer.body, secrets)[:200].decode(errors="replace")
             numeric = type(answer.status) is int
             what = f"the challenge was answered {answer.status}" if numeric else f"{answer.status} to the challenge"
             return f"{what}: {said}" if said else what

@@ -28,6 +28,14 @@ def test_pushes_and_bare_events_from_a_file(tmp_path: Path) -> None:
     assert [push["event"] for push in documents(["x.y_v1"], file)] == [{"a": 1}, {"b": 2}]
 
 
+@pytest.mark.parametrize("between", [b",", b"\n"])
+def test_numbers_of_a_file_stay_as_they_are(tmp_path: Path, between: bytes) -> None:
+    file = tmp_path / "events.json"
+    text = b'{"n":123456789012345678901234567890,"f":1.10}'
+    file.write_bytes(between.join([text, text]) if between == b"\n" else b"[" + between.join([text, text]) + b"]")
+    assert [orjson.dumps(push["event"]) for push in documents(["x.y_v1"], file)] == [text, text]
+
+
 @pytest.mark.parametrize(
     ("types", "content", "words"),
     [

@@ -105,6 +105,14 @@ async def test_what_is_lost_is_named_and_the_exit_status_says_so() -> None:
     assert [attempt["answer"] for attempt in account["each"][0]["attempts"]] == ["500"] * 5
 
 
+async def test_what_still_waits_when_time_is_up_was_refused_and_the_exit_status_says_so() -> None:
+    async with Receiver(behave=Target(PLAYING, *[500] * 1000)) as receiver:
+        status, out, _ = await simulate("--webhook", receiver.url, "--for", "1s", "--rate", "5")
+    assert status == 1
+    assert "waiting for another attempt" in out
+    assert "of them refused" in out
+
+
 async def test_a_webhook_that_feishu_would_not_take() -> None:
     async with Receiver() as receiver:
         status, _, err = await simulate("--webhook", receiver.url)

@@ -38,11 +38,12 @@ class Bot:
     def start(self) -> Self:
         """Start it. Nothing waits until it is ready."""
         program = _program(self.sdk)
-        mine = (
-            {"PORT": str(self.port), "ENCRYPT_KEY": self.key, "VERIFICATION_TOKEN": self.token}
+        road = (
+            {"PORT": str(self.port)}
             if self.mode == WEBHOOK
             else {"DOMAIN": self.domain, "APP_ID": self.app_id, "APP_SECRET": self.app_secret}
         )
+        mine = {"ENCRYPT_KEY": self.key, "VERIFICATION_TOKEN": self.token, **road}  # a program has these on either road
         common = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "EVENTS": str(self.events)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

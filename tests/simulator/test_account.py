@@ -44,6 +44,22 @@ def test_late_without_our_doing_is_not_good() -> None:
     assert not account.report(Counter()).good
 
 
+def test_what_was_refused_and_waits_is_not_good_unless_it_was_our_doing() -> None:
+    account = Account()
+    ours, theirs = record("1"), record("2")
+    for each in (ours, theirs):
+        account.begin(each)
+    account.note(ours, Attempt("webhook", "no answer", 1.0, "cut"))
+    assert account.report(Counter()).good
+    account.note(theirs, Attempt("webhook", "500", 1.0))
+    report = account.report(Counter())
+    assert (report.good, report.waiting, report.failing) == (False, 2, 1)
+    account.note(theirs, Attempt("webhook", "200", 1.0))
+    account.end(theirs, State.ACCEPTED)
+    account.note(theirs, Attempt("webhook", "500", 1.0, copy=True))
+    assert account.report(Counter()).good
+
+
 def test_bounded_but_what_has_not_ended_well_is_kept() -> None:
     account = Account(keep=2)
     for number in range(10):

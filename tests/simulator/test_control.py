@@ -54,6 +54,18 @@ async def test_events_are_pushed_and_waited_for() -> None:
         assert (report["events"], report["connections"], len(report["each"])) == (4, 1, 4)
 
 
+async def test_numbers_are_pushed_as_they_are() -> None:
+    event = b'{"schema":"2.0","header":{"event_id":"e","event_type":"t","token":""},"event":{"n":1.10,"big":%b}}' % (
+        b"9" * 30
+    )
+    async with driven() as (feishu, http), Client(feishu.domain) as client:
+        await client.connect()
+        await until(lambda: feishu.connections() == 1)
+        async with http.post("/simulate/push?wait=1", data=event) as answer:
+            assert answer.status == 200
+        assert client.events == [event]
+
+
 async def test_a_road_of_choice() -> None:
     async with Receiver() as receiver, driven(webhook=receiver.url) as (_, http):
         assert (await ask(http, "/simulate/push?wait=1&road=webhook", DOCUMENT))[0] == 200

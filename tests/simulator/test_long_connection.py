@@ -70,6 +70,17 @@ async def test_another_code_and_no_connection_are_failures_that_are_tried_again(
         assert record.state is State.LOST
 
 
+async def test_what_is_under_way_on_a_connection_that_we_end_failed_by_our_doing() -> None:
+    async with connected(compress=0.01) as (feishu, (client,)):
+        client.code = None
+        feishu.push(DOCUMENT)
+        await until(lambda: len(client.got) == 1)
+        feishu.faults.order("reset")
+        feishu.push(DOCUMENT)
+        await until(lambda: feishu.report().answers == {"long_connection": {LOST: 2}})
+        assert (feishu.report().waiting, feishu.report().failing) == (2, 0)
+
+
 async def test_no_acknowledgement_in_time_and_one_that_comes_late() -> None:
     async with connected() as (feishu, (client,)):
         client.code = None

@@ -20,6 +20,11 @@ def test_both_schemas_lose_their_token_and_get_another() -> None:
     assert new.document("")["event"] == v2["event"]
 
 
+def test_numbers_stay_as_they_are() -> None:
+    body = b'{"schema":"2.0","header":{"token":"t"},"event":{"n":123456789012345678901234567890,"f":1.10,"g":1E5}}'
+    assert orjson.dumps(Push("", "", body).document("t")) == body
+
+
 def test_what_is_no_event_can_be_pushed_all_the_same() -> None:
     assert Push.of({"hello": 1})[:2] == ("", "")
 

@@ -59,6 +59,8 @@ async def test_the_challenge() -> None:
         assert isinstance(target.results[0], Challenge)
         target.keyring = Keyring(["another"], [])
         assert "401" in await feishu.challenge()
+        receiver.behave = reply(500, body=f"I have {KEY} and {TOKEN}".encode())
+        assert (await feishu.challenge()) == "the challenge was answered 500: I have *** and ***"
         receiver.behave = reply(200, body=b'{"challenge":"something else"}')
         assert "did not come back" in await feishu.challenge()
         receiver.behave = reply(200, body=b"success")
