@@ -77,14 +77,11 @@ func handlers() *dispatcher.EventDispatcher {
 
 // The SDK hands the request on as it came: from a webhook still encrypted.
 func plain(events *dispatcher.EventDispatcher, request *larkevent.EventReq) (json.RawMessage, error) {
-	text, err := events.ParseReq(context.Background(), request)
-	if err != nil {
-		return nil, err
-	}
 	var sealed larkevent.EventEncryptMsg
-	if err = json.Unmarshal([]byte(text), &sealed); err == nil && sealed.Encrypt != "" {
-		text, err = events.DecryptEvent(context.Background(), text)
+	if err := json.Unmarshal(request.Body, &sealed); err != nil || sealed.Encrypt == "" {
+		return request.Body, err
 	}
+	text, err := events.DecryptEvent(context.Background(), sealed.Encrypt)
 	return json.RawMessage(text), err
 }
 
