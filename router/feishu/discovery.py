@@ -120,7 +120,8 @@ def read_handshake(status: int, headers: Mapping[str, str]) -> Refusal:
         return Refusal("handshake_514", Verdict.SOON, meaning, said=_clean(said))
     if named == "403":
         return _refused(403, said)
-    return Refusal(f"handshake_{status}", Verdict.SOON, f"the handshake was answered HTTP {status}", said=_clean(said))
+    what = "HTTP 101, but not for this websocket" if status == 101 else f"HTTP {status}"
+    return Refusal(f"handshake_{status}", Verdict.SOON, f"the handshake was answered {what}", said=_clean(said))
 
 
 def read_config(document: Any) -> ClientConfig | None:

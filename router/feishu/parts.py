@@ -21,10 +21,12 @@ class Assembly:
 
     max_bytes: of all parts together; max_parts: of one message, and so many messages at once; expiry: seconds after its
     first part in which a message must be whole. What is over a bound is forgotten: it isn't acknowledged, so it comes again.
+    given_up: messages that were forgotten before they were whole.
     """
 
     def __init__(self, max_bytes: int = 16 << 20, max_parts: int = 256, expiry: float = 30.0) -> None:
         self.bytes = 0
+        self.given_up = 0
         self._max_bytes = max_bytes
         self._max_parts = max_parts
         self._expiry = expiry
@@ -47,21 +49,21 @@ class Assembly:
         self.expire(now)
         message = self._messages.get(message_id)
         if message is not None and message.total != total:
-            self.forget(message_id)
+            self._give_up(message_id)
             message = None
         if message is None:
             if len(self._messages) >= self._max_parts:
-                self.forget(next(iter(self._messages)))
+                self._give_up(next(iter(self._messages)))
             message = self._messages[message_id] = _Message(total, now, {})
         self.bytes += len(part) - len(message.parts.get(seq, b""))
         message.parts[seq] = part
         if self.bytes > self._max_bytes:
-            self.forget(message_id)
+            self._forget(message_id)
             raise PartsError("the parts that wait for others are too large together")
         if len(message.parts) < total:
             return None
         whole = b"".join(message.parts[number] for number in range(total))
-        self.forget(message_id)
+        self._forget(message_id)
         return whole
 
     def expire(self, now: float) -> None:
@@ -70,9 +72,12 @@ class Assembly:
             message_id, message = next(iter(self._messages.items()))
             if now - message.since < self._expiry:
                 return
-            self.forget(message_id)
+            self._give_up(message_id)
 
-    def forget(self, message_id: str) -> None:
-        """Drop the parts of a message."""
+    def _give_up(self, message_id: str) -> None:
+        self.given_up += 1
+        self._forget(message_id)
+
+    def _forget(self, message_id: str) -> None:
         message = self._messages.pop(message_id)
         self.bytes -= sum(map(len, message.parts.values()))

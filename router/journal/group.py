@@ -44,7 +44,7 @@ class GroupCommit:
         committed: Callable[[Batch, Done], int],
         failed: Callable[[JournalFailedError], None],
         refuse: Callable[[], JournalFullError],
-        recreated: Callable[[], None],
+        recreated: Callable[[Envelope], None],
     ) -> None:
         self._writer = Writer(store, self._answered)
         self._on_commit = committed
@@ -177,7 +177,7 @@ class GroupCommit:
             created = self._recent.get(key) or 0
             future.set_result(Verdict.DUPLICATE)
         if created != envelope.created_ms:
-            self._recreated()
+            self._recreated(envelope)
         return future
 
     def _schedule(self) -> None:

@@ -363,8 +363,8 @@ class SqliteJournal:
         self._ended.set_result(failure)
         self._wake()
 
-    def _recreated(self) -> None:
-        self._telemetry.emit(facts.RECREATED)
+    def _recreated(self, envelope: Envelope) -> None:
+        self._telemetry.emit(facts.RECREATED, type=envelope.type, id=envelope.id, source=envelope.source)
 
     def _wake(self) -> None:
         for future in self._waiting:

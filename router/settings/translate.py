@@ -13,6 +13,8 @@ from router.settings.names import Leaf, join, section_of
 from sinks.settings import Section
 
 _WITH_PASSWORD = re.compile(r"://[^/\s]*@")
+SHORTEST_SECRET = 4
+"""Characters by which one can be told from a word."""
 _WORDS = {
     "missing": "is not set, and must be",
     "int": "must be a whole number",
@@ -89,6 +91,8 @@ def _choices(annotation: Any) -> list[str]:
 
 
 def _without(message: str, hidden: Sequence[str]) -> str:
-    """The message, unless it quotes a secret: then one that doesn't."""
-    pieces = [line.strip() for text in hidden for line in (text, *text.splitlines()) if line.strip()]
-    return "has a value that is not allowed (not shown here)" if any(p in message for p in pieces) else message
+    """The message, unless it quotes a secret: then one that doesn't. A short one may well be a word of ours, or within one."""
+    pieces = {line.strip() for text in hidden for line in (text, *text.splitlines())}
+    long = [re.escape(piece) for piece in pieces if len(piece) >= SHORTEST_SECRET]
+    quoted = any(re.search(rf"(?<!\w){piece}(?!\w)", message) for piece in long)
+    return "has a value that is not allowed (not shown here)" if quoted else message

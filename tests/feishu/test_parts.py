@@ -55,6 +55,9 @@ def test_a_message_that_does_not_become_whole_in_time_is_forgotten() -> None:
     assembly.add("new", 0, 2, b"y", 4.0)
     assert assembly.add("old", 1, 2, b"x", 5.0) is None
     assert assembly.add("new", 1, 2, b"z", 8.9) == b"yz"
+    assert assembly.given_up == 1
+    assembly.expire(10.0)
+    assert (assembly.given_up, len(assembly), assembly.bytes) == (2, 0, 0)
 
 
 def test_another_number_of_parts_begins_anew() -> None:

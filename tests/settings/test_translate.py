@@ -81,6 +81,12 @@ def faults(**values: str) -> list[Fault]:
     return env.faults
 
 
+@pytest.mark.parametrize("secret", ["a", "and", "clude", "x\ny"])
+def test_a_short_secret_or_one_within_a_word_hides_no_message(secret: str) -> None:
+    assert [fault.problem for fault in faults(whole="7", secret=secret)] == ["WHOLE and NUMBER exclude each other"]
+    assert "exclude" not in faults(whole="7", secret="exclude")[0].problem
+
+
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [

@@ -105,7 +105,8 @@ class Dialer:
                 )
                 return cast("Socket", socket)  # as the session was told to make it
         except aiohttp.WSServerHandshakeError as error:
-            raise AttemptError(read_handshake(error.status, _masked(error.headers or {}, url))) from None
+            secret = _revealed(self._app.app_secret)
+            raise AttemptError(read_handshake(error.status, _masked(error.headers or {}, url, secret))) from None
         except CAUGHT as error:
             raise failed(error, "the websocket") from None
 
@@ -118,13 +119,16 @@ async def _bounded(content: aiohttp.StreamReader) -> bytes:
     return bytes(body[:ANSWER_BYTES])
 
 
-def _masked(headers: Mapping[str, str], url: str) -> CIMultiDict[str]:
-    """The headers without what is secret in the address: whoever answers may repeat it."""
-    secrets = [value for _, value in parse_qsl(urlsplit(url).query) if len(value) >= SHORTEST_SECRET]
+def _masked(headers: Mapping[str, str], url: str, secret: str) -> CIMultiDict[str]:
+    """The headers without the app's secret and what is secret in the address: whoever answers may repeat them."""
+    query = urlsplit(url).query
+    written = [pair.partition("=")[2] for pair in query.split("&")]
+    values = [*written, *(value for _, value in parse_qsl(query)), secret]
+    secrets = sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
 
     def clean(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, MASK)
+        for each in secrets:
+            text = text.replace(each, MASK)
         return text
 
     return CIMultiDict((name, clean(value)) for name, value in headers.items())

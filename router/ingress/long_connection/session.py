@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 
 from router.feishu import frames
 from router.feishu.discovery import Endpoint, read_config
@@ -19,7 +19,7 @@ from router.feishu.parts import Assembly, PartsError
 from router.ingress.long_connection.budgets import Budgets
 from router.ingress.long_connection.handler import Handler
 from router.ingress.long_connection.outbox import Outbox
-from router.ingress.long_connection.socket import CLOSE_SECONDS, Socket
+from router.ingress.long_connection.socket import CLOSE_SECONDS, MESSAGE_BYTES, Socket
 from router.ingress.long_connection.tools import Tools
 from router.ingress.replies import CALLBACK, LATE, Reply, refusal
 from router.telemetry import facts
@@ -96,7 +96,7 @@ class Session:
             elif kind is WSMsgType.CLOSE:
                 return Lost("closed", f"the peer closed it (code {data or 'not given'})")
             elif kind is WSMsgType.ERROR:
-                return Lost("protocol", f"what came is no websocket's (close code {self._socket.close_code})")
+                return self._unreadable()
             elif kind is WSMsgType.CLOSED or kind is WSMsgType.CLOSING:
                 return Lost("reset", "the connection was cut")
 
@@ -111,12 +111,30 @@ class Session:
         while True:
             await self._tools.clock.sleep(TICK_SECONDS)
             now, interval = self._now(), self.config.ping_interval
+            self._tell_of_parts(now)
             if now - self._heard >= interval + SILENCE_SECONDS:
                 return Lost("silent", f"nothing came for {now - self._heard:.0f} s")
             if now - pinged >= interval:
                 if not self._ponged:
                     self._tools.telemetry.emit(facts.PING_UNANSWERED, app=self._app)
                 pinged = self._send_ping()
+
+    def _tell_of_parts(self, now: float) -> None:
+        self._parts.expire(now)
+        given_up, self._parts.given_up = self._parts.given_up, 0
+        for _ in range(given_up):
+            self._broken("a message of which not all parts came")
+
+    def _unreadable(self) -> Lost:
+        code = self._socket.close_code
+        if code != WSCloseCode.MESSAGE_TOO_BIG:
+            return Lost("protocol", f"what came is no websocket's (close code {code})")
+        flaw = f"a frame of more than {MESSAGE_BYTES >> 20} MiB"
+        self._broken(flaw)
+        return Lost("protocol", f"{flaw} came, which can't be taken")
+
+    def _broken(self, flaw: str) -> None:
+        self._tools.telemetry.emit(facts.BROKEN_FRAME, app=self._app, flaw=flaw)
 
     def _send_ping(self) -> float:
         self._ponged = False
@@ -135,7 +153,7 @@ class Session:
             elif frame.method == frames.CONTROL and kind == frames.PONG:
                 self._pong(frame.payload)
         except (FrameError, PartsError) as error:
-            self._tools.telemetry.emit(facts.BROKEN_FRAME, app=self._app, flaw=str(error))
+            self._broken(str(error))
 
     def _whole(self, frame: Frame, now: float) -> bytes | None:
         """The event's JSON; None while parts of it are missing. Raises PartsError."""

@@ -106,6 +106,24 @@ async def test_every_handshake_has_its_verdict(
         assert (refusal.code, refusal.verdict) == (code, verdict)
 
 
+async def test_what_is_secret_is_masked_in_what_a_handshake_says_however_it_is_written() -> None:
+    async with peer() as there:
+        ticket = "a%2Bb%3DcDEF"
+        url = f"{there.domain.replace('http', 'ws', 1)}/ws?device_id=d&service_id=1&ticket={ticket}"
+        there.answers.append((200, there.endpoint(URL=url)))
+        said = f"{SECRET} sent {ticket}, which is a+b=cDEF"
+        there.handshakes.append((200, {"Handshake-Status": "514", "Handshake-Msg": said}))
+        assert (await refused(there.domain)).said == "*** sent ***, which is ***"
+
+
+async def test_a_switch_of_protocols_for_somebody_else() -> None:
+    async with peer() as there:
+        there.handshakes.append((101, {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": "x"}))
+        refusal = await refused(there.domain)
+        assert (refusal.code, refusal.verdict) == ("handshake_101", Verdict.SOON)
+        assert "not for this websocket" in refusal.meaning
+
+
 async def test_nobody_there() -> None:
     refusal = await refused("http://127.0.0.1:1")
     assert (refusal.code, refusal.verdict) == ("unreachable", Verdict.SOON)

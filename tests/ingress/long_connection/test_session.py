@@ -96,6 +96,13 @@ async def test_a_part_repeated_after_its_message_is_whole_is_no_event() -> None:
         assert world.handler.taken == [whole, orjson.dumps(document(2))]
 
 
+async def test_a_message_that_never_becomes_whole_is_told() -> None:
+    async with session(clock=HurriedClock(100.0)) as world:
+        await world.line.send(frame(1, part=(0, 2)))
+        await until(lambda: world.count("broken_frames", app="hr") == 1)
+        assert "not all parts came" in world.log.getvalue()
+
+
 @pytest.mark.parametrize("part", [(3, 3), (-1, 3), (0, 10**6), (0, 0)])
 async def test_impossible_parts_are_counted_and_nothing_else(part: tuple[int, int]) -> None:
     async with session() as world:
@@ -223,7 +230,10 @@ async def test_a_frame_that_is_too_large_ends_it() -> None:
     async with session() as world:
         with suppress(ConnectionError):  # it is cut while the peer still writes
             await world.line.send(b"x" * (MESSAGE_BYTES + 1))
-        assert (await world.lost()).reason == "protocol"
+        lost = await world.lost()
+        assert lost.reason == "protocol"
+        assert "more than 8 MiB" in lost.detail
+        assert world.count("broken_frames", app="hr") == 1
 
 
 async def test_stopped_it_acknowledges_what_came_and_takes_no_more() -> None:
