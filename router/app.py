@@ -17,6 +17,7 @@ from router.ingress.intake import Intake
 from router.ingress.load import Load
 from router.ingress.long_connection.client import LongConnections
 from router.ingress.webhook import WebhookServer
+from router.journal.contract import JournalFailedError
 from router.journal.sqlite import SqliteJournal
 from router.lifecycle.drain import drain_lanes
 from router.lifecycle.signals import Stop
@@ -97,7 +98,7 @@ class Router:
         async with AsyncExitStack() as stack:
             await self._open_journal()
             stack.push_async_callback(self._close, "journal", self._journal.close)
-            supervisor = Supervisor(self._telemetry)
+            supervisor = Supervisor(self._telemetry, told=JournalFailedError)
             await self._dispatcher.register()
             for name, outlet in self._dispatcher.outlets.items():
                 stack.push_async_callback(self._close, f"sink {name}", outlet.close)

@@ -16,10 +16,11 @@ class WorkerFailedError(Exception):
 
 
 class Supervisor:
-    """Runs workers, and notices when one dies."""
+    """Runs workers, and notices when one dies. told: errors that whoever raised them has told of; any other is a bug."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, told: type[Exception] | tuple[type[Exception], ...] = ()) -> None:
         self._telemetry = telemetry
+        self._told = told
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -63,7 +64,8 @@ class Supervisor:
         if task.cancelled() and self._ending:
             return
         error = RuntimeError("it was cancelled, by nobody who may") if task.cancelled() else task.exception()
-        self._telemetry.emit(facts.CRASHED, worker=task.get_name(), error=repr(error), exc_info=error)
+        if not isinstance(error, self._told):
+            self._telemetry.emit(facts.CRASHED, worker=task.get_name(), error=repr(error), exc_info=error)
         if not self._failed.done():
             self._failed.set_exception(WorkerFailedError(task.get_name(), error))
             self._failed.exception()  # seen: watch() may be gone already

@@ -51,6 +51,16 @@ async def test_a_stop_ends_the_watch_and_cancel_ends_the_workers() -> None:
     assert watched.lines == []
 
 
+async def test_what_was_told_before_is_not_told_again_and_ends_the_watch_all_the_same() -> None:
+    log = io.StringIO()
+    supervisor = Supervisor(Telemetry(make_logger("info", "json", log)), told=LookupError)
+    supervisor.run("lane a", fail(KeyError("broken")))
+    with pytest.raises(WorkerFailedError, match="lane a ended"):
+        await asyncio.wait_for(supervisor.watch(asyncio.Event()), PATIENCE)
+    await supervisor.cancel()
+    assert log.getvalue() == ""
+
+
 async def test_a_worker_that_dies_ends_the_watch_and_is_named() -> None:
     watched = Watched()
     watched.supervisor.run("lane a", forever())
