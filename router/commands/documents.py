@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
-from router.feishu import exact, samples
+from router.feishu import samples
 from router.feishu.catalogue import known
+from router.feishu.numbers import load_exactly
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -54,10 +55,10 @@ def _read(file: Path) -> list[Any]:
     """What it holds: a list's items, or one document a line as `listen --json` prints them. Raises click.UsageError."""
     content = file.read_bytes()
     try:
-        read = exact.loads(content)
+        read = load_exactly(content)
     except ValueError as error:
         try:
-            return [exact.loads(line) for line in content.splitlines() if line.strip()]
+            return [load_exactly(line) for line in content.splitlines() if line.strip()]
         except ValueError:
             raise click.UsageError(f"{file} is no JSON: {error}") from None
     return read if isinstance(read, list) else [read]

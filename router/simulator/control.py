@@ -9,8 +9,9 @@ import orjson
 from aiohttp import web
 
 from router.admin.browsers import foreign
-from router.feishu import exact, samples
+from router.feishu import samples
 from router.feishu.discovery import read_config
+from router.feishu.numbers import load_exactly
 from router.settings.address import Address
 from router.simulator import telling
 from router.simulator.faults import UnknownFaultError
@@ -58,7 +59,7 @@ class Control:
             answer = self._answers.get(wanted)
             if answer is None:
                 return web.Response(status=404, text=INDEX)
-            loads = exact.loads if answer is Control._push else orjson.loads
+            loads = load_exactly if answer is Control._push else orjson.loads
             return _json(await answer(self, request.query, await _asked(request, loads)))
         except AskedError as error:
             return _json({"error": str(error)}, error.status)

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.feishu import exact, samples
+from router.feishu import samples
+from router.feishu.numbers import load_exactly
 
 
 class Push(NamedTuple):
@@ -23,4 +24,4 @@ class Push(NamedTuple):
 
     def document(self, token: str) -> dict[str, Any]:
         """As a webhook gets it: with the app's verification token."""
-        return samples.with_token(exact.loads(self.body), token)
+        return samples.with_token(load_exactly(self.body), token)
