@@ -95,6 +95,8 @@ class SqliteJournal:
         self._telemetry.emit(
             facts.JOURNAL_OPENED, path=str(self.path), head=done.head, events=done.events, unclean_end=self._unclean
         )
+        if self.full:
+            self._full()  # the log says why nothing will be taken, before anything comes
 
     async def close(self) -> None:
         """Finish what is pending, checkpoint, join the threads, unlock. Idempotent, also after a failure."""

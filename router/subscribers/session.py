@@ -96,7 +96,7 @@ class Session:
             about.client,
             about.agent,
             about.since_ms,
-            len(self._line.unanswered),
+            len(self._line.unanswered) + len(self._line.given_up),
             about.acknowledged,
         )
 

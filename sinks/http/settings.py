@@ -224,7 +224,8 @@ class HttpSettings(SinkSettings):
             for item in ranges:
                 other = seen.setdefault(item, name)
                 if other != name:
-                    raise ValueError(f"{item.first}-{item.last} is in {other}_statuses and in {name}_statuses")
+                    pair = f"{other.upper()}_STATUSES and in {name.upper()}_STATUSES"
+                    raise ValueError(f"{item} is in {pair}")
         return table
 
 

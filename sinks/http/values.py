@@ -23,6 +23,9 @@ class StatusRange(NamedTuple):
     first: int
     last: int
 
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
 
 def split_headers(value: Any) -> Any:
     """`Name: value` one a line; on a single line a comma parts them where the next `Name: ` follows."""

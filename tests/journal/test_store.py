@@ -213,6 +213,14 @@ async def test_appends_stop_while_the_disk_has_little_left(small_disk: Path) -> 
         assert shutil.disk_usage(small_disk).free > 1 * MIB
 
 
+async def test_a_disk_that_is_full_from_the_start_is_told_before_anything_comes(small_disk: Path) -> None:
+    log = io.StringIO()
+    limits = disk_limits(disk_floor_bytes=1 << 40)
+    async with opened(small_disk / "data", limits=limits, log=telemetry(log)) as journal:
+        assert journal.full == "the disk is full"
+        assert '"event":"journal_full"' in log.getvalue()
+
+
 async def test_what_a_forgotten_lane_had_said_parks_nothing(tmp_path: Path) -> None:
     """A settlement that found no space is put back, maybe only after its lane was forgotten."""
     async with opened(tmp_path) as journal:

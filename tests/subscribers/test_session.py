@@ -193,6 +193,7 @@ async def test_whoever_still_owes_an_acknowledgement_is_given_more_time() -> Non
         await here.sink.deliver([make_envelope(1)])
         await until(lambda: not here.sink.pool.unanswered)
         [session], now = here.server.sessions, time.monotonic()
+        assert session.row().unanswered == 1
         session.check(now + session_module.AT_WORK_SECONDS - 1)
         await program.ping()
         await until(lambda: len(program.pongs) == 2)

@@ -137,7 +137,7 @@ def test_bad_signing_secrets_are_refused_without_repeating_them(secret: str) -> 
         ({"rejected_statuses": "abc"}, "status"),
         ({"rejected_statuses": "599-500"}, "status"),
         ({"rejected_statuses": "099"}, "status"),
-        ({"rejected_statuses": "404", "retry_statuses": "404"}, "404"),
+        ({"rejected_statuses": "404", "retry_statuses": "404"}, "404 is in RETRY_STATUSES and in REJECTED_STATUSES"),
         ({"rejected_statuses": "4xx", "retry_statuses": "400-499"}, "400-499"),
         ({"concurrency": 0}, "concurrency"),
         ({"timeout_seconds": "0"}, "timeout_seconds"),
