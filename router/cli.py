@@ -1,5 +1,6 @@
 """The command line. Commands are imported when they are called, so that `--help` is there at once."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,10 +41,11 @@ class SettingsFault(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print to standard error."""
         count = "a fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        click.echo(f"The settings have {count}:", file, err=True)
+        click.echo(f"The settings have {count}:", file, err=True, color=self.show_color)
         for fault in self.faults:
             hint = f" ({fault.suggestion})" if fault.suggestion else ""
-            click.echo(f"  {click.style(fault.variable, bold=True)}: {fault.problem}{hint}", file, err=True)
+            name = click.style(fault.variable, bold=True)
+            click.echo(f"  {name}: {fault.problem}{hint}", file, err=True, color=self.show_color)
 
 
 @contextmanager
@@ -86,6 +88,8 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the options before the command's name."""
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False  # of every command, too
         with _faults_shown():
             return super().parse_args(ctx, args)
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from router.cli import COMMANDS, PROGRAM, cli
+from tests.commands.terminals import Terminal
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,6 +75,19 @@ def test_faults_go_to_standard_error_all_of_them_with_status_2() -> None:
     assert "3 faults" in done.stderr
     assert "FER_LISTN: is not a setting (did you mean FER_LISTEN?)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize("args", [("check", "--env-file", "x.env"), ("--env-file", "x.env", "check"), ("check",)])
+def test_colours_are_for_a_terminal_and_for_who_wants_them(
+    tmp_path: Path, args: tuple[str, ...], environ: dict[str, str], *, coloured: bool
+) -> None:
+    (tmp_path / "x.env").write_text("no setting\n")
+    args = tuple(str(tmp_path / arg) if arg == "x.env" else arg for arg in args)
+    with Terminal({"FER_LISTN": "x", **environ}, *args) as terminal:
+        assert terminal.end() == 2
+    assert ("\x1b[1mFER_LISTN\x1b[0m: " in terminal.seen) is coloured
+    assert ("\x1b" in terminal.seen) is coloured
 
 
 def test_env_file_and_the_real_environment_over_it(tmp_path: Path) -> None:

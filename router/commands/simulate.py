@@ -313,7 +313,9 @@ def _progress(count: int | None) -> Iterator[tuple[Callable[[str], None], Callab
     tty = sys.stderr.isatty()
 
     def show(line: str) -> None:
-        click.echo(f"{chr(13) + chr(27) + '[K' if tty else ''}{time.monotonic() - started:8.1f} s  {line}", err=True)
+        # color: else NO_COLOR would take out what clears the bar's line
+        clear = "\r\x1b[K" if tty else ""
+        click.echo(f"{clear}{time.monotonic() - started:8.1f} s  {line}", err=True, color=tty)
 
     notices = Notices(show, time.monotonic)
     if not tty or not count or count <= telling.FEW:

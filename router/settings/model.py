@@ -233,7 +233,8 @@ class LogSettings(Section):
         default="info", description="debug shows a line for each event received, stored and delivered."
     )
     format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: console on a terminal, else JSON."
+        default="auto",
+        description="auto: console on a terminal, else JSON. Console has no colours where NO_COLOR is set.",
     )
 
 

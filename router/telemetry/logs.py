@@ -1,6 +1,7 @@
 """Structured logs: JSON lines, or colours on a terminal, to standard error."""
 
 import json
+import os
 import sys
 from typing import Any, Literal, TextIO
 
@@ -24,7 +25,7 @@ def make_logger(level: str, format_: Format, stream: TextIO | None = None) -> Fi
     renderer: Any = (
         structlog.processors.JSONRenderer(serializer=_dump)
         if is_json(format_, out)
-        else structlog.dev.ConsoleRenderer(colors=out.isatty())
+        else structlog.dev.ConsoleRenderer(colors=out.isatty() and not os.environ.get("NO_COLOR"))
     )
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(out),

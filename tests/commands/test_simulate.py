@@ -173,12 +173,14 @@ async def test_it_ends_after_a_while_with_what_there_is() -> None:
         assert 0 < int(found[1]) <= 100 * float(found[2]) + 10
 
 
-def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
-    terminal = Terminal({}, "simulate", "--listen", "127.0.0.1:0", "--count", "1000")
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}])
+def test_a_bar_at_a_terminal(environ: dict[str, str]) -> None:
+    terminal = Terminal(environ, "simulate", "--listen", "127.0.0.1:0", "--count", "1000")
     terminal.wait_for("waiting for a connection")
     terminal.interrupt()
     assert terminal.end() == 1
     assert "Pushing" in terminal.seen
+    assert "\r\x1b[K" in terminal.seen, "what is told clears the bar's line"
     assert "0 events" in terminal.seen
 
 

@@ -60,6 +60,14 @@ def test_a_terminal_gets_colours_and_everything_else_json() -> None:
     assert "\x1b[" not in asked.getvalue()
 
 
+@pytest.mark.parametrize(("value", "coloured"), [("1", False), ("", True)])
+def test_who_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch, value: str, *, coloured: bool) -> None:
+    monkeypatch.setenv("NO_COLOR", value)
+    terminal = Terminal()
+    make_logger("info", "auto", terminal).info("started", port=1)
+    assert ("\x1b[" in terminal.getvalue()) is coloured
+
+
 def test_two_routers_in_one_process_do_not_meet() -> None:
     first, second = io.StringIO(), io.StringIO()
     loud, quiet = make_logger("info", "json", first), make_logger("error", "json", second)
