@@ -14,7 +14,7 @@ from router.telemetry import facts
 
 class Handler(Protocol):
     """Whoever runs a session brings one. Its replies are the webhook's: status 200 is acknowledged with 200, any other with
-    500, so that the event comes again."""
+    500, so that the event comes again; UNANSWERED not at all, by a handler that has the session stopped."""
 
     def take(self, payload: bytes, begun: float) -> Reply | asyncio.Future[Reply]:
         """Take a whole event. begun: when it came (the clock's monotonic seconds).

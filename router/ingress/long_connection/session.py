@@ -21,7 +21,7 @@ from router.ingress.long_connection.handler import Handler
 from router.ingress.long_connection.outbox import Outbox
 from router.ingress.long_connection.socket import CLOSE_SECONDS, MESSAGE_BYTES, Socket
 from router.ingress.long_connection.tools import Tools
-from router.ingress.replies import CALLBACK, LATE, Reply, refusal
+from router.ingress.replies import CALLBACK, LATE, UNANSWERED, Reply, refusal
 from router.telemetry import facts
 
 HELD_BYTES = 16 << 20
@@ -194,6 +194,8 @@ class Session:
         self._acknowledge(frame, reply, begun)
 
     def _acknowledge(self, frame: Frame, reply: Reply, begun: float) -> None:
+        if reply is UNANSWERED:
+            return
         milliseconds = int((self._now() - begun) * 1000)
         data = reply.body if reply is CALLBACK else None
         self._outbox.send(frames.ack(frame, 200 if reply.status == 200 else 500, milliseconds, data))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from router.feishu import frames
 from router.ingress.long_connection.session import HELD_BYTES, Lost
 from router.ingress.long_connection.socket import MESSAGE_BYTES
-from router.ingress.replies import BUSY, CALLBACK, LATE, SUCCESS, Reply
+from router.ingress.replies import BUSY, CALLBACK, LATE, SUCCESS, UNANSWERED, Reply
 from tests.doubles.hurried import HurriedClock
 from tests.doubles.peer import SERVICE
 from tests.doubles.waiting import until
@@ -251,6 +251,23 @@ async def test_stopped_it_acknowledges_what_came_and_takes_no_more() -> None:
         await asyncio.wait_for(world.line.ended.wait(), 30)
         assert [frames.decode(message).header("message_id") for message in world.line.received[1:]] == ["m1"]
         assert world.line.close_code == aiohttp.WSCloseCode.OK
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_what_is_given_up_is_not_answered_and_the_connection_ends(*, at_once: bool) -> None:
+    handler, futures = held()
+    given_up = Recorder(lambda _: UNANSWERED)
+    async with session(given_up if at_once else handler) as world:
+        await world.line.send(frame(1))
+        if at_once:
+            await until(lambda: given_up.taken != [])
+        else:
+            await until(lambda: len(futures) == 1)
+            futures[0].set_result(UNANSWERED)
+        world.stop.set()
+        assert (await world.lost()).reason == "drained"
+        await asyncio.wait_for(world.line.ended.wait(), 30)
+        assert len(world.line.received) == 1  # the ping
 
 
 async def test_stopped_it_waits_no_longer_than_the_budget() -> None:
