@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 
 from router.commands.forward import Forward
-from router.commands.showing import Render, forwarded, put, say
+from router.commands.showing import Render, forwarded, put, say, tell
 from router.envelope import Envelope
 from router.feishu.callback import DEEPEST, arrived
 from router.feishu.results import Quarantined
-from router.ingress.replies import SUCCESS, Reply, refusal
+from router.ingress.replies import SUCCESS, UNANSWERED, Reply, refusal
 from sinks.contract import Delivered
 
 NOT_TAKEN = refusal(503, "not_taken")
@@ -40,7 +40,9 @@ class Arrivals:
 
     def take(self, payload: bytes, begun: float) -> Reply | asyncio.Future[Reply]:  # noqa: ARG002 - of the contract
         """An event came."""
-        if self._stop.is_set() or (self._count is not None and self.taken + len(self._underway) >= self._count):
+        if self._stop.is_set():
+            return UNANSWERED
+        if self._count is not None and self.taken + len(self._underway) >= self._count:
             return NOT_TAKEN
         result = arrived("", "", payload, time.time(), DEEPEST)
         if isinstance(result, Quarantined):
@@ -63,11 +65,14 @@ class Arrivals:
                 put(self._render(envelope, payload))
         except BrokenPipeError:  # whoever read it has had enough, as `head` has
             self._stop.set()
-            return NOT_TAKEN
+            return UNANSWERED
+        self._one_more()
+        return SUCCESS
+
+    def _one_more(self) -> None:
         self.taken += 1
         if self.taken == self._count:
             self._stop.set()
-        return SUCCESS
 
     def _pushed_on(self, forward: Forward, envelope: Envelope, payload: bytes) -> asyncio.Future[Reply]:
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -81,10 +86,13 @@ class Arrivals:
     ) -> None:
         answer = NOT_TAKEN
         try:
-            outcome, milliseconds = await forward.push(envelope)
-            (put if self._render is None else say)(forwarded(envelope, outcome, milliseconds))
-            if isinstance(outcome, Delivered):
-                answer = self._shown(envelope, payload)
+            pushed = await forward.push(envelope)
+            if isinstance(pushed.outcome, Delivered):
+                answer = SUCCESS  # whoever reads the output or doesn't: the program has it
+                self._one_more()
+            (put if self._render is None else tell)(forwarded(envelope, *pushed))
+            if answer is SUCCESS and self._render is not None:
+                put(self._render(envelope, payload))
         except BrokenPipeError:
             self._stop.set()
         finally:

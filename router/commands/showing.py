@@ -30,7 +30,12 @@ def put(text: str | bytes) -> None:
 
 def say(text: str) -> None:
     """Tell the person, beside what is printed."""
-    click.echo(safe(text), err=True)
+    tell(safe(text))
+
+
+def tell(text: str) -> None:
+    """The same with a text that is safe already, and may have colours."""
+    click.echo(text, err=True)
 
 
 def json_line(body: bytes) -> bytes:
@@ -49,9 +54,10 @@ def headline(envelope: Envelope) -> str:
     return f"{when(envelope.time)}  {type_}  {line(envelope.subject or '-')}  {line(envelope.id)}"
 
 
-def forwarded(envelope: Envelope, outcome: Outcome, milliseconds: float) -> str:
-    """The same with what the program answered."""
-    return f"{headline(envelope)}  {_answer(outcome)}  {milliseconds:.0f} ms"
+def forwarded(envelope: Envelope, outcome: Outcome, milliseconds: float, remark: str = "") -> str:
+    """The same with what the program answered, and a remark of ours on it."""
+    answer = ", ".join(filter(None, [_answer(outcome), remark]))
+    return f"{headline(envelope)}  {answer}  {milliseconds:.0f} ms"
 
 
 def _answer(outcome: Outcome) -> str:

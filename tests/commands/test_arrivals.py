@@ -1,7 +1,10 @@
 """What becomes of each event, and how it is answered."""
 
 import asyncio
+import contextlib
 import gc
+import os
+from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -10,7 +13,7 @@ from router.commands.arrivals import NOT_TAKEN, Arrivals
 from router.commands.forward import Forward, Target
 from router.commands.showing import Render
 from router.dispatch.routes import wanted
-from router.ingress.replies import SUCCESS, Reply
+from router.ingress.replies import SUCCESS, UNANSWERED, Reply
 from tests.doubles.pushes import event
 from tests.doubles.receiver import Receiver, reply
 from tests.doubles.waiting import until
@@ -24,8 +27,9 @@ def arrivals(
     types: tuple[str, ...] = (),
     count: int | None = None,
     forward: Forward | None = None,
+    as_json: bool = False,
 ) -> Arrivals:
-    render = PLAIN if forward is None else None
+    render = PLAIN if forward is None or as_json else None
     return Arrivals(wanted(types), render, forward, count, stop or asyncio.Event())
 
 
@@ -66,17 +70,23 @@ def test_after_the_last_one_wanted_nothing_more_is_taken(capsysbinary: pytest.Ca
     assert not stop.is_set()
     assert taker.take(event("e-2"), 0.0) is SUCCESS
     assert stop.is_set()
-    assert taker.take(event("e-3"), 0.0) is NOT_TAKEN
+    assert taker.take(event("e-3"), 0.0) is UNANSWERED
     assert len(capsysbinary.readouterr().out.splitlines()) == 2
 
 
-def test_when_nobody_reads_the_event_goes_back_and_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(text: object) -> None:
-        raise BrokenPipeError
+@contextlib.contextmanager
+def nobody_reads() -> Iterator[None]:
+    """Standard output is a pipe that its reader has closed."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out, contextlib.redirect_stdout(out):
+        yield
 
-    monkeypatch.setattr("router.commands.arrivals.put", broken)
+
+def test_when_nobody_reads_the_event_is_not_answered_and_it_ends() -> None:
     stop = asyncio.Event()
-    assert arrivals(stop).take(event("e-1"), 0.0) is NOT_TAKEN
+    with nobody_reads():
+        assert arrivals(stop).take(event("e-1"), 0.0) is UNANSWERED
     assert stop.is_set()
 
 
@@ -99,6 +109,30 @@ async def test_what_is_pushed_on_is_acknowledged_once_it_is_answered(capsys: pyt
     assert "e-2" in second
     assert "answered 500" in second
     assert taker.taken == 1
+
+
+@pytest.mark.parametrize(("status", "answered"), [(200, SUCCESS), (500, NOT_TAKEN)])
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_when_nobody_reads_what_the_program_made_of_the_event_counts(
+    status: int, answered: Reply, *, as_json: bool
+) -> None:
+    async with Receiver(behave=reply(status)) as receiver:
+        forward, stop = Forward(Target(receiver.url, "", "", 30.0)), asyncio.Event()
+        with nobody_reads():
+            assert await answer(arrivals(stop, forward=forward, as_json=as_json).take(event("e-1"), 0.0)) is answered
+        assert stop.is_set() or (as_json and status == 500)  # then nothing was to be printed
+        await forward.close()
+
+
+async def test_beside_the_events_the_answers_are_told_as_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Receiver() as receiver:
+        forward = Forward(Target(receiver.url, "", "", 30.0))
+        assert await answer(arrivals(forward=forward, as_json=True).take(event("e-1"), 0.0)) is SUCCESS
+        await forward.close()
+    shown = capsys.readouterr()
+    assert orjson.loads(shown.out)["header"]["event_id"] == "e-1"
+    assert "  corehr.department.updated_v2  " in shown.err
+    assert "  200  " in shown.err
 
 
 async def test_no_more_are_under_way_than_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:

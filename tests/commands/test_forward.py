@@ -20,7 +20,7 @@ def target(url: str, seconds: float = 30.0) -> Target:
 async def test_an_event_is_pushed_on_as_feishu_would() -> None:
     async with Receiver() as receiver:
         forward = Forward(target(receiver.url))
-        outcome, milliseconds = await forward.push(make_envelope(1))
+        outcome, milliseconds, _ = await forward.push(make_envelope(1))
         await forward.close()
         assert outcome == DELIVERED
         assert milliseconds > 0
@@ -50,7 +50,7 @@ async def test_without_key_and_token_it_is_plain() -> None:
 async def test_what_the_program_answers_is_told() -> None:
     async with Receiver(behave=reply(500, b"no handler")) as receiver:
         forward = Forward(target(receiver.url))
-        outcome, _ = await forward.push(make_envelope(1))
+        outcome, *_ = await forward.push(make_envelope(1))
         await forward.close()
         assert outcome == Retry("http_500", "answered 500 with: no handler")
 
@@ -58,10 +58,26 @@ async def test_what_the_program_answers_is_told() -> None:
 async def test_a_program_that_takes_too_long() -> None:
     async with Receiver(behave=hang) as receiver:
         forward = Forward(target(receiver.url, 0.1))
-        outcome, _ = await forward.push(make_envelope(1))
+        outcome, *_ = await forward.push(make_envelope(1))
         await forward.close()
-        assert isinstance(outcome, Retry)
-        assert outcome.reason == "timeout"
+        assert outcome == Retry("timeout", "no answer within --timeout (0.1 s)")
+
+
+async def test_an_empty_answer_is_explained_once_where_a_key_is_given() -> None:
+    async with Receiver() as receiver:
+        forward, plain = Forward(target(receiver.url)), Forward(Target(receiver.url, "", "a-token", 30.0))
+        (first, _, hint), (second, _, then) = await forward.push(make_envelope(1)), await forward.push(make_envelope(2))
+        receiver.behave = reply(200, b"ok")
+        full = await forward.push(make_envelope(3))
+        receiver.behave = reply()
+        keyless = await plain.push(make_envelope(4))
+        await forward.close()
+        await plain.close()
+    assert first == second == full.outcome == keyless.outcome == DELIVERED
+    assert hint.startswith("without a body: ")
+    assert "Encrypt Key" in hint
+    assert then == "without a body"
+    assert (full.remark, keyless.remark) == ("", "")
 
 
 async def test_a_program_may_start_later_and_go_away_again() -> None:
@@ -69,7 +85,7 @@ async def test_a_program_may_start_later_and_go_away_again() -> None:
     await receiver.start()
     await receiver.stop()
     forward = Forward(target(receiver.url))
-    outcome, _ = await forward.push(make_envelope(1))
+    outcome, *_ = await forward.push(make_envelope(1))
     assert isinstance(outcome, Unavailable)
     assert "connection refused" in outcome.detail
     await receiver.start()
@@ -96,6 +112,7 @@ def test_what_cannot_be_used_is_named_by_its_option(given: Target, words: str) -
         Forward(given)
     assert caught.value.message.startswith(words)
     assert "two" not in caught.value.message
+    assert "BASIC" not in caught.value.message
 
 
 def test_a_target_shows_no_secret() -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import orjson
 import pytest
 from hypothesis import given
@@ -63,6 +64,11 @@ def test_the_answer_of_a_program_stands_beside_the_event(outcome: Retry | Unavai
     assert words in shown
     assert "event-3" in shown
     assert shown.endswith("12 ms")
+
+
+def test_a_remark_stands_beside_the_answer() -> None:
+    shown = click.unstyle(forwarded(make_envelope(3), DELIVERED, 12.4, "without a body"))
+    assert shown.endswith("  200, without a body  12 ms")
 
 
 def test_when_nobody_reads_any_more_it_is_said_once_and_the_end_is_quiet() -> None:

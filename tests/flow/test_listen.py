@@ -1,6 +1,7 @@
 """A developer beside a router: both are programs, and either may end and come back."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,6 +70,22 @@ def test_what_came_before_and_after_a_restart_is_shown(tmp_path: Path) -> None:
             listening.process.send_signal(2)
             assert listening.process.wait(PATIENCE) == 0
             assert listening.told("Connected to") == 2
+
+
+def test_when_its_output_is_closed_the_event_in_hand_comes_again_and_nothing_has_failed(tmp_path: Path) -> None:
+    with router(tmp_path) as running:
+        reading, writing = os.pipe()
+        os.close(reading)
+        with subprocess.Popen([PROGRAM, "listen"], env=running.environ, stdout=writing) as process:
+            os.close(writing)
+            running.send("--type", "corehr.department.updated_v2")
+            assert process.wait(PATIENCE) == 0
+        with listen(running) as listening:
+            listening.shows(1)
+            eventually(running.settled, PATIENCE, running.tail)
+        assert "code_500" not in running.log.read_text()
+        assert running.metric("fer_retries_total") == 0
+        assert running.metric("fer_dead_letters_total") == 0
 
 
 def test_events_go_on_to_a_webhook_as_if_feishu_pushed(tmp_path: Path) -> None:
