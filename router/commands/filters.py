@@ -1,5 +1,6 @@
 """Options that say which dead letters or events are meant; they become members of a question to the admin API."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
@@ -35,6 +36,16 @@ def words(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     if not all(word.strip(" !") for word in given):
         raise click.BadParameter("is empty; leave the option out to set no condition")
     return value.strip() if isinstance(value, str) else tuple(word.strip() for word in given)
+
+
+def type_globs(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """The same of event types: what no type can match is a mistake."""
+    given = words(ctx, param, value)
+    for pattern in given:
+        outside = re.sub(r"\[!?[^]][^]]*\]", "", pattern.removeprefix("!").strip())
+        if not re.fullmatch(r"[\w.*?-]*", outside):
+            raise click.BadParameter(f"{pattern} can match no event type; give one glob, such as corehr.*, each time")
+    return given
 
 
 def sink_option(**more: Any) -> Callable[[Decorated], Decorated]:

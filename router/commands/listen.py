@@ -10,7 +10,7 @@ import click
 
 from router.commands import env_file_option
 from router.commands.credentials import KEY, SECRET, TOKEN, secret_of, source_of
-from router.commands.filters import words
+from router.commands.filters import type_globs, words
 from router.commands.forward import Forward, Target
 from router.commands.showing import Render, json_line, say, whole
 from router.commands.tables import counted
@@ -18,6 +18,7 @@ from router.commands.where import complete_sinks
 from router.dispatch.routes import wanted
 from router.envelope import Envelope
 from router.lifecycle.signals import Stop, stop_on_signal
+from router.settings.files import ValueFileError, fingerprint
 from router.settings.model import AppSettings
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -54,7 +55,7 @@ def file_option(name: str, instead: str, text: str) -> Callable[[Decorated], Dec
 @click.option(
     "--type",
     "types",
-    callback=words,
+    callback=type_globs,
     multiple=True,
     metavar="GLOB",
     help="Only events of this type; `!` in front excludes.",
@@ -104,6 +105,7 @@ def command(ctx: click.Context, /, types: Sequence[str], subjects: Sequence[str]
     source = source_of(ctx, how["sink"], how["domain"], how["app_id"], how["app_secret_file"])
     if how["tls_ca_file"]:
         source = source.model_copy(update={"tls_ca_file": how["tls_ca_file"]})
+    _note_unknown(types)
     asyncio.run(_listen(source, wanted(types, subjects=subjects), _render(how), how))
 
 
@@ -152,3 +154,17 @@ def _check(how: Mapping[str, Any]) -> None:
         raise click.UsageError("--encrypt-key-file and --token-file are the program's that --forward names")
     if how["as_json"] and how["cloudevents"]:
         raise click.UsageError("--json and --cloudevents exclude each other: each event is printed once")
+    if how["tls_ca_file"]:
+        try:
+            fingerprint(str(how["tls_ca_file"]))
+        except ValueFileError as error:
+            raise click.UsageError(f"--tls-ca-file: {error}") from None
+
+
+def _note_unknown(patterns: Sequence[str]) -> None:
+    """A type may be newer than this version; more often it is misspelled."""
+    from router.feishu.catalogue import matches_any  # noqa: PLC0415 - `--help` need not wait for it
+
+    for pattern in patterns:
+        if not matches_any(pattern.removeprefix("!").strip()):
+            say(f"Note: --type {pattern} matches no event type known to this version; is it spelled right?")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from router.clock import SystemClock
-from router.feishu.discovery import FEISHU, LARK, ClientConfig, Refusal, Verdict
+from router.feishu.discovery import FEISHU, LARK, TOO_MANY, ClientConfig, Refusal, Verdict
 from router.ingress.long_connection.dialer import Dialed, Dialer
 from router.ingress.long_connection.failures import AttemptError
 from router.ingress.long_connection.handler import Handler
@@ -31,6 +31,8 @@ _REMEDIES = {
     "http_404": _LISTEN,
     "http_405": _LISTEN,
     "not_json": _LISTEN,
+    "not_wss": "see what stands between this machine and the router",
+    str(TOO_MANY): "end other programs that connect as this app; connections that were cut expire by themselves",
     "http_503": "the router is ending, or has as many connections as it takes: try again later",
 }
 
@@ -52,7 +54,10 @@ class Listener:
         self._config = ClientConfig()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`. Raises ListenError when the first attempt fails, or a later one for good."""
+        """Until `stop`. Raises ListenError when the first attempt fails, or a later one for good.
+
+        Raises click.UsageError for a file of authorities that is none.
+        """
         dialer = Dialer(self._source)
         try:
             dialed = await self._first(dialer, stop)
@@ -66,6 +71,9 @@ class Listener:
         try:
             dialed = await unless(stop, dialer.dial())
         except AttemptError as error:
+            if error.refusal.code == "tls_ca_file":
+                words = f"--tls-ca-file: {self._source.tls_ca_file} holds no CA certificate in PEM"
+                raise click.UsageError(words) from None
             raise ListenError(self._words(error.refusal)) from None
         if dialed is not None and self._source.domain in (FEISHU, LARK):
             self._say("Note: this is Feishu itself. Other programs of this app don't get the events that come here.")
@@ -97,6 +105,7 @@ class Listener:
 
     def _words(self, refusal: Refusal) -> str:
         domain = self._source.domain
-        why = refusal.meaning.removeprefix(f"{domain}: ") + (f" ({refusal.said})" if refusal.said else "")
-        remedy = _REMEDIES.get(refusal.code, refusal.remedy)
+        meaning = refusal.meaning.removeprefix(f"{domain}: ").replace("DOMAIN", "--domain")
+        why = meaning + (f" ({refusal.said})" if refusal.said else "")
+        remedy = _REMEDIES.get(refusal.code, refusal.remedy.replace("DOMAIN", "--domain"))
         return f"no connection to {domain}: {why}" + (f"; {remedy}" if remedy else "")

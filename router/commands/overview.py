@@ -1,11 +1,10 @@
 """What settings amount to: apps and their paths, sinks, which event goes where. For `check` and for the start."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from router.dispatch.routes import Routes, letters_of
-from router.feishu.catalogue import types
+from router.feishu.catalogue import matches_any
 from router.settings.address import parse_address
 from router.settings.apps import LONG_CONNECTION
 from router.settings.describe import Row, describe, keys_of
@@ -153,7 +152,7 @@ def _warnings(settings: Settings, routes: Sequence[Route]) -> list[str]:
         f"{pattern} of sink {name} matches no event type known to this version; is it spelled right?"
         for name, sink in settings.sinks.items()
         for pattern in sink.events
-        if not any(fnmatchcase(type_, pattern.removeprefix("!").strip()) for type_ in types())
+        if not matches_any(pattern.removeprefix("!").strip())
     ]
 
 

@@ -1,6 +1,7 @@
 """Feishu's event types: which are known, and which field names the entity that an event is about."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,11 @@ def known(type_: str) -> bool:
 def types() -> list[str]:
     """All known types, sorted."""
     return sorted(SUBJECTS)
+
+
+def matches_any(pattern: str) -> bool:
+    """Whether the glob matches a known type."""
+    return any(fnmatchcase(type_, pattern) for type_ in SUBJECTS)
 
 
 def subject(type_: str, event: Any) -> str | None:

@@ -16,6 +16,7 @@ import pytest
 from router.feishu.discovery import ClientConfig
 from router.feishu.samples import fresh, sample, seed_types
 from router.simulator.account import State
+from router.simulator.long_connection import LOST
 from router.simulator.simulator import APP_ID, APP_SECRET, Behaviour, Simulator
 from tests.commands.routers import call
 from tests.commands.terminals import Terminal
@@ -112,7 +113,7 @@ async def test_a_program_gets_each_event_until_it_takes_it() -> None:
     ):
         record = feishu.push(fresh(sample(DEPARTMENT), 1e9, ""))
         await receiver.wait_for(1, PATIENCE)
-        receiver.behave = reply(200)
+        receiver.behave = reply(200, b"done")
         await until(lambda: record.state is State.ACCEPTED, PATIENCE)
         status, out, _ = await program.ended()
     assert status == 0
@@ -134,7 +135,8 @@ async def test_when_nobody_reads_any_more_it_ends_and_the_event_goes_back() -> N
         status, _, err = await Program(process).ended()
         assert status == 0
         assert "Traceback" not in err
-        assert record.state is State.WAITING
+        await until(lambda: record.attempts != [])
+        assert record.attempts[0].answer == LOST
 
 
 async def test_on_a_terminal_events_are_easy_to_read() -> None:
@@ -149,6 +151,19 @@ async def test_on_a_terminal_events_are_easy_to_read() -> None:
     assert "\x1b[1mcorehr.department.updated_v2\x1b[0m" in terminal.seen
 
 
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}])
+async def test_on_a_terminal_answers_have_colours_unless_they_are_not_wanted(environ: dict[str, str]) -> None:
+    async with Simulator(behaviour=QUICK) as feishu, Receiver() as receiver:
+        args = ("--domain", feishu.domain, "--app-id", APP_ID, "--forward", receiver.url, "--json", "--count", "1")
+        with Terminal({"FEISHU_APP_SECRET": APP_SECRET, **environ}, "listen", *args) as terminal:
+            await until(lambda: feishu.connections() == 1, PATIENCE)
+            feishu.push(fresh(sample(DEPARTMENT), 1e9, ""))
+            assert await asyncio.to_thread(terminal.end) == 0
+    assert "\\u001b" not in terminal.seen
+    assert ("\x1b[32m200\x1b[0m" in terminal.seen) is (not environ)
+    assert ("\x1b" in terminal.seen) is (not environ)
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -156,7 +171,10 @@ async def test_on_a_terminal_events_are_easy_to_read() -> None:
         (("--encrypt-key-file", "t"), "are the program's that --forward names"),
         (("--forward", "localhost:3000"), "--forward: expected a URL"),
         (("--forward", "http://localhost:1/", "--token-file", "/nowhere"), "there is no file /nowhere"),
+        (("--forward", "http://u:p@localhost:1/"), "--forward: no user or password in the URL"),
         (("--type", ""), "is empty"),
+        (("--type", "corehr.*", "--type", "["), "'--type'"),
+        (("--tls-ca-file", "/nowhere"), "--tls-ca-file: there is no file /nowhere"),
         (("--count", "0"), "--count"),
         (("--json", "--cloudevents"), "exclude each other"),
     ],
@@ -167,8 +185,18 @@ def test_usage_that_makes_no_sense(args: tuple[str, ...], words: str) -> None:
     assert words in result.stderr
 
 
-def test_a_file_of_authorities_that_is_none() -> None:
-    options = ("--domain", "https://127.0.0.1:1", "--app-id", "a", "--tls-ca-file", "/nowhere")
+def test_a_file_of_authorities_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+    options = ("--domain", "https://127.0.0.1:1", "--app-id", "a", "--tls-ca-file", str(file))
+    result = call("listen", *options, FEISHU_APP_SECRET="x")
+    assert result.exit_code == 2
+    assert f"--tls-ca-file: {file} holds no CA certificate in PEM" in result.stderr
+
+
+@pytest.mark.parametrize(("pattern", "noted"), [("corehr.departmnt.*", True), ("!corehr.*", False)])
+def test_a_type_that_is_not_known_is_noted(pattern: str, *, noted: bool) -> None:
+    options = ("--domain", "http://127.0.0.1:1", "--app-id", "a", "--type", pattern)
     result = call("listen", *options, FEISHU_APP_SECRET="x")
     assert result.exit_code == 1
-    assert "/nowhere" in result.stderr
+    assert (f"--type {pattern} matches no event type known to this version" in result.stderr) is noted

@@ -110,6 +110,7 @@ async def test_a_refusal_for_good_ends_it_also_later() -> None:
         ("http-503", "the router is ending, or has as many connections as it takes"),
         ("no-json", "is that the address of the router's FER_WS__LISTEN"),
         ("handshake-503", "handshake was answered HTTP 503"),
+        ("http-500", "see that --domain is right"),
     ],
 )
 async def test_a_first_attempt_that_fails_ends_it_in_words(fault: str, words: str) -> None:
@@ -120,6 +121,7 @@ async def test_a_first_attempt_that_fails_ends_it_in_words(fault: str, words: st
         assert words in caught.value.message
         assert caught.value.message.count(feishu.domain) == 1
         assert APP_SECRET not in caught.value.message
+        assert " DOMAIN" not in caught.value.message
 
 
 async def test_nobody_is_there() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.feishu.catalogue import known, subject, subject_paths, types
+from router.feishu.catalogue import known, matches_any, subject, subject_paths, types
 from router.feishu.corehr_fields import COREHR_FIELDS
 from router.feishu.samples import sample
 
@@ -15,6 +15,13 @@ def test_the_catalogue() -> None:
     assert known("im.message.receive_v1")
     assert not known("im.message.receive_v9")
     assert len(COREHR_FIELDS) == 73
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"), [("*", True), ("im.message.receive_v[1]", True), ("im.mesage.*", False), ("IM.*", False)]
+)
+def test_patterns_that_match_a_known_type(pattern: str, *, found: bool) -> None:
+    assert matches_any(pattern) is found
 
 
 @pytest.mark.parametrize("type_", sorted(COREHR_FIELDS))
