@@ -1,7 +1,12 @@
 """Events on to a real HTTP server."""
 
+import asyncio
+import ssl
+from pathlib import Path
+
 import click
 import pytest
+import trustme
 from multidict import CIMultiDict
 
 from router.commands.forward import Forward, Target
@@ -10,7 +15,7 @@ from router.feishu.keys import Keyring
 from router.feishu.results import Event
 from sinks.contract import DELIVERED, Retry, Unavailable
 from sinks.testing.events import make_envelope
-from tests.doubles.receiver import Receiver, hang, reply
+from tests.doubles.receiver import Receiver, hang, raw_server, reply
 
 
 def target(url: str, seconds: float = 30.0) -> Target:
@@ -61,6 +66,20 @@ async def test_a_program_that_takes_too_long() -> None:
         outcome, *_ = await forward.push(make_envelope(1))
         await forward.close()
         assert outcome == Retry("timeout", "no answer within --timeout (0.1 s)")
+
+
+async def test_a_connection_that_is_not_made_in_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    async with Receiver(tls) as receiver:
+        forward = Forward(target(receiver.url))
+        assert (await forward.push(make_envelope(1))).outcome == DELIVERED
+    async with raw_server(b"", port=receiver.port, answer_after=asyncio.Event()):
+        outcome, *_ = await forward.push(make_envelope(2))
+    await forward.close()
+    assert outcome == Unavailable("connect_timeout", "no connection within 2 s")
 
 
 async def test_an_empty_answer_is_explained_once_where_a_key_is_given() -> None:
