@@ -221,7 +221,8 @@ async def test_a_journal_that_fails_ends_it_with_an_error(tmp_path: Path) -> Non
             await asyncio.wait([it.task], timeout=30)
         assert isinstance(it.task.exception(), WorkerFailedError)
         it.ends_well = False
-    assert "journal" in [line["worker"] for line in it.said("worker_crashed")]
+    assert len(it.said("journal_failed")) == 1
+    assert not it.said("worker_crashed"), "what is told once is told again, with tracebacks"
 
 
 async def test_a_locked_journal_is_refused_and_the_first_router_goes_on(tmp_path: Path) -> None:

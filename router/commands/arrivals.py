@@ -9,7 +9,8 @@ from router.commands.showing import Render, forwarded, put, say, tell
 from router.envelope import Envelope
 from router.feishu.callback import DEEPEST, arrived
 from router.feishu.results import Quarantined
-from router.ingress.replies import SUCCESS, UNANSWERED, Reply, refusal
+from router.ingress.long_connection.handler import UNANSWERED
+from router.ingress.replies import SUCCESS, Reply, refusal
 from sinks.contract import Delivered
 
 NOT_TAKEN = refusal(503, "not_taken")

@@ -26,9 +26,6 @@ SUCCESS = Reply(200, b'{"msg":"success"}')
 CALLBACK = Reply(200, b"{}")
 """No change to the card; a card callback wants a JSON object of its own."""
 
-UNANSWERED = Reply(0, b"", "unanswered")
-"""No answer at all, over a long connection that is given up: the event comes over another one."""
-
 UNKNOWN_PATH = refusal(404, "path")
 METHOD = refusal(405, "method")
 TIMEOUT = refusal(408, "body_timeout", close=True)

@@ -13,7 +13,8 @@ from router.commands.arrivals import NOT_TAKEN, Arrivals
 from router.commands.forward import Forward, Target
 from router.commands.showing import Render
 from router.dispatch.routes import wanted
-from router.ingress.replies import SUCCESS, UNANSWERED, Reply
+from router.ingress.long_connection.handler import UNANSWERED
+from router.ingress.replies import SUCCESS, Reply
 from tests.doubles.pushes import event
 from tests.doubles.receiver import Receiver, reply
 from tests.doubles.waiting import until

@@ -11,6 +11,9 @@ from router.ingress.replies import BUSY, LATE, TOO_LARGE, Reply
 from router.settings.model import AppSettings, IngressSettings
 from router.telemetry import facts
 
+UNANSWERED = Reply(0, b"", "unanswered")
+"""No answer at all, over a connection that is given up: the event comes over another one."""
+
 
 class Handler(Protocol):
     """Whoever runs a session brings one. Its replies are the webhook's: status 200 is acknowledged with 200, any other with

@@ -17,11 +17,11 @@ from router.feishu.discovery import Endpoint, read_config
 from router.feishu.frames import Frame, FrameError
 from router.feishu.parts import Assembly, PartsError
 from router.ingress.long_connection.budgets import Budgets
-from router.ingress.long_connection.handler import Handler
+from router.ingress.long_connection.handler import UNANSWERED, Handler
 from router.ingress.long_connection.outbox import Outbox
 from router.ingress.long_connection.socket import CLOSE_SECONDS, MESSAGE_BYTES, Socket
 from router.ingress.long_connection.tools import Tools
-from router.ingress.replies import CALLBACK, LATE, UNANSWERED, Reply, refusal
+from router.ingress.replies import CALLBACK, LATE, Reply, refusal
 from router.telemetry import facts
 
 HELD_BYTES = 16 << 20

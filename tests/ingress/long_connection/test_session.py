@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.feishu import frames
+from router.ingress.long_connection.handler import UNANSWERED
 from router.ingress.long_connection.session import HELD_BYTES, Lost
 from router.ingress.long_connection.socket import MESSAGE_BYTES
-from router.ingress.replies import BUSY, CALLBACK, LATE, SUCCESS, UNANSWERED, Reply
+from router.ingress.replies import BUSY, CALLBACK, LATE, SUCCESS, Reply
 from tests.doubles.hurried import HurriedClock
 from tests.doubles.peer import SERVICE
 from tests.doubles.waiting import until
