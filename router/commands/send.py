@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-import orjson
 from pydantic import SecretStr
 
 from router.commands import env_file_option, environ_of
@@ -233,9 +232,6 @@ async def _challenge(target: Target) -> bool:
     _line(answer)
     if answer.status == 401:
         click.echo(DIFFERENT_KEYS, err=True)
-    try:
-        echoed = orjson.loads(answer.body) == {"challenge": value}
-    except ValueError:
-        echoed = False
+    echoed = push.echoes(answer.body, value)
     click.echo("The value came back." if echoed else "The value did not come back: Feishu would not take this address.")
     return echoed and answer.status == 200

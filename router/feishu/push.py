@@ -30,6 +30,14 @@ def challenge(encrypt_key: str, token: str) -> tuple[bytes, dict[str, str], str]
     return (*seal({"challenge": value, "token": token, "type": "url_verification"}, encrypt_key), value)
 
 
+def echoes(answer: bytes, value: str) -> bool:
+    """Whether a receiver's answer to a challenge is its value, and nothing else."""
+    try:
+        return bool(orjson.loads(answer) == {"challenge": value})
+    except ValueError:
+        return False
+
+
 def seal(document: dict[str, Any] | bytes, encrypt_key: str) -> tuple[bytes, dict[str, str]]:
     """(body, headers) without a signature. The wrapper is compact: one official SDK verifies nothing else."""
     body = document if isinstance(document, bytes) else orjson.dumps(document)

@@ -55,6 +55,12 @@ class Record:
         self.attempts: list[Attempt] = []
         self.ended: asyncio.Event | None = None
 
+    @property
+    def failing(self) -> bool:
+        """Whether it waits since its last attempt failed, and not because of what we did to it."""
+        last = self.attempts[-1] if self.attempts else None
+        return self.state is State.WAITING and last is not None and last.answer != OK and not last.fault
+
     def document(self) -> dict[str, Any]:
         """For JSON."""
         return {
@@ -68,8 +74,8 @@ class Record:
 
 @dataclass
 class Report:
-    """Totals. failing: of those waiting, whose last attempt failed, and not because of what we did to it; answers: by road
-    and answer; faults: how often each struck; milliseconds: of answers in time."""
+    """Totals. failing: records that are; answers: by road and answer; faults: how often each struck; milliseconds: of
+    answers in time."""
 
     events: int = 0
     accepted: int = 0
@@ -132,10 +138,7 @@ class Account:
         self._answers[attempt.road, attempt.answer] += 1
         if attempt.answer == OK:
             self._time(attempt.milliseconds)
-        elif record.state is State.WAITING and not attempt.fault:
-            self._failing.add(record)
-            return
-        self._failing.discard(record)
+        (self._failing.add if record.failing else self._failing.discard)(record)
 
     def end(self, record: Record, state: State) -> None:
         """The event is accepted or lost."""

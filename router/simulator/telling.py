@@ -57,5 +57,4 @@ def document(simulator: Simulator, *, events: bool) -> dict[str, Any]:
 
 
 def _troubled(record: Record) -> bool:
-    refused = record.state is State.WAITING and any(not attempt.fault for attempt in record.attempts)
-    return refused or record.state is State.LOST or any(attempt.late for attempt in record.attempts)
+    return record.failing or record.state is State.LOST or any(attempt.late for attempt in record.attempts)

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING
 
-import orjson
-
 from router.clock import Clock
 from router.feishu import push as pushing
 from router.feishu.masking import mask
@@ -67,11 +65,7 @@ class Webhooks:
             numeric = type(answer.status) is int
             what = f"the challenge was answered {answer.status}" if numeric else f"{answer.status} to the challenge"
             return f"{what}: {said}" if said else what
-        try:
-            echoed = orjson.loads(answer.body) == {"challenge": value}
-        except ValueError:
-            echoed = False
-        return "" if echoed else "the challenge's value did not come back"
+        return "" if pushing.echoes(answer.body, value) else "the challenge's value did not come back"
 
     def send(self, record: Record, push: Push, *, copy: bool = False) -> None:
         """Push an event."""

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -28,6 +29,12 @@ def test_a_challenge_comes_back(key: str, token: str) -> None:
         result = receive(Keyring([secret], [token]), "", CIMultiDict(headers), body, NOW)
         if secret or token:
             assert result == Challenge(b'{"challenge":"%b"}' % value.encode()) or not token
+
+
+@pytest.mark.parametrize("answer", [b"", b"{", b"[]", b"v", b'"v"', b'{"challenge":"w"}', b'{"challenge":"v","a":1}'])
+def test_only_the_value_echoes_a_challenge(answer: bytes) -> None:
+    assert push.echoes(b' {"challenge": "v"} ', "v")
+    assert not push.echoes(answer, "v")
 
 
 def test_the_wrapper_is_compact() -> None:

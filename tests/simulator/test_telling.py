@@ -50,6 +50,16 @@ async def test_of_many_only_those_that_went_wrong() -> None:
     assert "22 more" in last
 
 
+async def test_of_many_those_that_wait_since_they_were_refused() -> None:
+    simulator = Simulator()
+    for number in range(100):
+        account(simulator, number, State.WAITING)
+    account(simulator, 100, State.WAITING, "503")
+    [line] = telling.lines(simulator)
+    assert line.split()[1] == "e-100"
+    assert "1 of them refused" in next(iter(telling.summary(simulator.report(), 1.0)))
+
+
 async def test_as_json() -> None:
     simulator = Simulator()
     account(simulator, 1, State.ACCEPTED, "200")

@@ -94,9 +94,7 @@ class Connection:
         self._tell(facts.CONNECTED, id=endpoint.connection_id)
         self._tried.set()
         lost = await self._session.run(self._stop)
-        if (
-            self._session.last_pong_ms or self._session.events
-        ):  # who lets us in and hangs up is no better than who doesn't
+        if self._session.last_pong_ms or self._session.events:  # who lets us in and says nothing is nobody
             self._waits.connected()
         self._config, self._row, self._session = self._session.config, self.row(), None
         return None if self._stop.is_set() else self._lost(lost)
