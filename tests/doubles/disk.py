@@ -5,6 +5,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,11 @@ def files_no_longer_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def held_below(folder: Path) -> int:
+    """How many of this process's descriptors are of files and folders below the folder."""
+    return sum(link.resolve().is_relative_to(folder) for link in Path("/proc/self/fd").iterdir())
 
 
 class FailingDisk:

@@ -13,7 +13,7 @@ from sinks.contract import Unavailable
 from sinks.file.encode import by_file, line
 from sinks.file.settings import FileSettings
 from sinks.file.writer import Writer
-from tests.doubles.disk import FailingDisk
+from tests.doubles.disk import FailingDisk, held_below
 from tests.doubles.envelopes import make_envelope
 from tests.doubles.stepped import SteppedClock
 
@@ -157,16 +157,13 @@ def test_idle_files_are_let_go(tmp_path: Path) -> None:
 
 
 def test_files_held_open_are_bounded(tmp_path: Path) -> None:
-    def held() -> int:
-        return sum(str(link.resolve()).startswith(str(tmp_path)) for link in Path("/proc/self/fd").iterdir())
-
     bench = Bench(tmp_path, max_open_files=3)
     for turn in range(3):
         assert bench.write(*(make_envelope(10 * turn + n, type_=str(n)) for n in range(8))) == []
-        assert held() == 3
+        assert held_below(tmp_path) == 3
     assert [bench.ids(name) for name in bench.names()] == [[n, 10 + n, 20 + n] for n in range(8)]
     bench.writer.close()
-    assert held() == 0
+    assert held_below(tmp_path) == 0
 
 
 def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
