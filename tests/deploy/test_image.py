@@ -16,6 +16,7 @@ import pytest
 
 from tests.deploy.image import built
 from tests.deploy.manifests import container
+from tests.doubles.waiting import whole_lines
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
@@ -95,7 +96,7 @@ def delivered(data: Path, count: int) -> list[dict[str, Any]]:
     """The envelopes in the file sink, once there are that many."""
     end = time.monotonic() + DEADLINE_SECONDS
     while True:
-        lines = [line for path in data.rglob("*.jsonl") for line in path.read_text().splitlines()]
+        lines = [line for path in data.rglob("*.jsonl") for line in whole_lines(path)]
         if len(lines) >= count:
             return [json.loads(line) for line in lines]
         assert time.monotonic() < end, f"{len(lines)} of {count} events in {sorted(data.rglob('*'))}"

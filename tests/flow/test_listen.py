@@ -9,6 +9,7 @@ from pathlib import Path
 
 from router.feishu.samples import seed_types
 from tests.doubles.ports import free_ports
+from tests.doubles.waiting import whole_lines
 from tests.flow.program import PROGRAM, Program, eventually
 
 PATIENCE = 60.0
@@ -30,8 +31,7 @@ class Listening:
         self.process = process
 
     def types(self) -> Sequence[str]:
-        lines = (self._folder / "out").read_text().splitlines()
-        return [json.loads(line)["header"]["event_type"] for line in lines]
+        return [json.loads(line)["header"]["event_type"] for line in whole_lines(self._folder / "out")]
 
     def told(self, words: str) -> int:
         return (self._folder / "err").read_text().count(words)

@@ -24,6 +24,7 @@ from tests.broker import wire
 from tests.broker.cluster import Cluster
 from tests.broker.properties import PASSWORDS
 from tests.doubles.receiver import Received, Receiver, slow
+from tests.doubles.waiting import whole_lines
 from tests.flow.feishu import TOKEN, Feishu, department
 from tests.flow.program import Program, eventually
 from tests.flow.targets import by_subject, check, in_files, in_kafka
@@ -41,7 +42,7 @@ async def soon(fact: Any, router: Program, seconds: float = SOON) -> None:
 
 
 def lines(router: Program, event: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in router.log.read_text().splitlines() if line.startswith("{")]
+    found = [json.loads(line) for line in whole_lines(router.log) if line.startswith(b"{")]
     return [line for line in found if line["event"] == event]
 
 

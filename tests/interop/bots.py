@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.doubles.making import key_of
+from tests.doubles.waiting import whole_lines
 from tests.interop.build import built
 from tests.interop.lines import Line, id_of
 
@@ -87,8 +88,7 @@ class Bot:
         """What it wrote down, in order."""
         if not self.events.is_file():
             return []
-        whole = self.events.read_text("utf-8").rpartition("\n")[0]
-        return [json.loads(line) for line in whole.split("\n") if line]
+        return [json.loads(line) for line in whole_lines(self.events) if line]
 
     def ids(self) -> list[str]:
         """The ids of the events that it wrote down, in order, copies and all."""
