@@ -148,7 +148,7 @@ class Router:
         for name, sink in sinks.items():
             settings = self._settings.sinks[name]
             if isinstance(sink, FeishuWsSink) and isinstance(settings, FeishuWsSettings):
-                sink.pool.changed = self._dispatcher.outlets[name].hurry
+                sink.pool.slots.changed = self._dispatcher.outlets[name].hurry
                 groups.append(Group(name, settings.app_id, settings.plain_secrets, sink.pool))
         trusted = parse_networks(self._settings.ingress.trusted_proxies)
         return SubscriberServer(self._settings.ws, groups, self._telemetry, self._clock, trusted)

@@ -255,7 +255,7 @@ def check_whole(connection: sqlite3.Connection, path: Path, *, thorough: bool) -
     if connection.execute("SELECT count(*) FROM state").fetchone()[0] != 1:
         raise damaged(path, "its state row is missing")
     if thorough:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise damaged(path, verdict)
         _check_counts(connection, path)

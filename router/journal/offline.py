@@ -19,7 +19,7 @@ from router.journal.contract import (
     Meta,
 )
 from router.journal.lanes import read_lanes
-from router.journal.opening import explain
+from router.journal.opening import UNREADABLE, explain
 from router.journal.retention import read_ends
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class OfflineJournal:
             self._open()
         except BaseException as error:
             self.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, UNREADABLE):
                 raise explain(error, self.path) from error
             if isinstance(error, OSError):
                 raise JournalOpenError(f"can't read {self.path}: {error.strerror}") from error

@@ -11,6 +11,8 @@ from router.journal.contract import JournalOpenError
 from router.journal.limits import MIB
 
 MIN_SQLITE = (3, 35, 0)
+UNREADABLE = sqlite3.Error, UnicodeDecodeError
+"""What SQLite raises for a file that it can't read; the latter where its message quotes what should be text and isn't."""
 
 
 def open_writer(path: Path) -> tuple[sqlite3.Connection, bool]:
@@ -35,7 +37,7 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, bool]:
         if _prepare(path, unclean=unclean):
             guard.check_free_list(path)
         return _connect(path), unclean
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise explain(error, path) from error
 
 
@@ -50,7 +52,7 @@ def check_all(path: Path) -> None:
                     Envelope.from_json(body)
                 except ValueError:
                     raise guard.damaged(path, f"event {position} can't be read") from None
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             raise explain(error, path) from error
 
 
@@ -66,8 +68,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def explain(error: sqlite3.Error, path: Path) -> JournalOpenError:
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> JournalOpenError:
     """What an error of SQLite at start means for the operator."""
+    if isinstance(error, UnicodeDecodeError):
+        return guard.damaged(path, "the description of its tables isn't text")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return guard.damaged(path, str(error))

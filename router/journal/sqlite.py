@@ -35,7 +35,7 @@ from router.journal.contract import (
 from router.journal.group import GroupCommit
 from router.journal.lanes import delete_lane, insert_lane, next_number, rename_lane, write_notes
 from router.journal.limits import MIB, Limits, limits_of
-from router.journal.opening import explain, open_writer
+from router.journal.opening import UNREADABLE, explain, open_writer
 from router.journal.reader import Reader
 from router.journal.revival import purge, revive
 from router.journal.store import Done, Store, Tally
@@ -264,7 +264,7 @@ class SqliteJournal:
                 raise
         except BaseException as error:
             lock.release()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, UNREADABLE):
                 raise explain(error, self.path) from error
             raise
         self._lock = lock

@@ -195,7 +195,9 @@ class Session:
         if heard is Heard.UNKNOWN:
             self._nuisance()
             return
-        self.about.acknowledged += 1
+        self._nuisances = max(0, self._nuisances - 1)  # else a client that acknowledges twice would be cut under load
+        if code == ACKNOWLEDGED:
+            self.about.acknowledged += 1
         if heard is Heard.LATE:
             self._tools.telemetry.emit(facts.LATE_ACK, sink=self.group.sink, connection=self.about.id)
 

@@ -55,18 +55,22 @@ class Sent:
 
 
 class Line:
-    """Kept by the pool. ready: whether it may be given events; at: its place among those with a free slot, -1 without.
+    """Kept by the pool. ready: whether it may be given events; given_up: the events of frames whose answer is awaited no
+    longer, by the message's id.
 
-    given_up: the events of frames whose answer is awaited no longer, by the message's id.
+    For `Slots`: owes: whether an answer is overdue and nothing was answered since; kept: for a single event, which waits for
+    `emptied` meanwhile; offered: how many free slots others are offered; at: its place among those that offer some, or -1.
     """
 
-    __slots__ = ("_slots", "_wire", "at", "given_up", "ready", "unanswered")
+    __slots__ = ("_slots", "_wire", "at", "emptied", "given_up", "kept", "offered", "owes", "ready", "unanswered")
 
     def __init__(self, wire: Wire, slots: int) -> None:
         self._wire = wire
         self._slots = slots
         self.at = -1
-        self.ready = False
+        self.offered = 0
+        self.owes = self.kept = self.ready = False
+        self.emptied: asyncio.Future[None] | None = None
         self.unanswered: dict[str, Sent] = {}
         self.given_up: dict[str, Key] = {}
 

@@ -1,21 +1,17 @@
 """The connected programs of one sink: each event goes to one of them, and its acknowledgement is waited for."""
 
 import asyncio
-import random
 import secrets
-from collections import deque
-from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
 from router.clock import Clock, SystemClock
 from sinks.feishu_ws.line import ID_LENGTH, Key, Line, Sent, Wire
+from sinks.feishu_ws.slots import WAIT_SECONDS, Slots
 
 ACKNOWLEDGED = 200
 NOBODY, BUSY, NO_ACK, LOST = range(-4, 0)
 """What there is instead of a code: nobody is connected; nobody has a free slot; no answer in time; the connection ended."""
-WAIT_SECONDS = 30.0
-"""How long an event waits for a slot."""
 KEPT_ACKS = 4
 """Times ACK_SECONDS that a frame which is overdue keeps its slot: with 3 s the event comes again after 15, as from Feishu.
 
@@ -36,29 +32,31 @@ class Heard(Enum):
 class Pool:
     """Outlives the sinks that push through it, so that programs stay connected while their secret changes.
 
-    changed: called when more can be pushed than before. A frame has a slot of its connection until it is answered; one
-    whose answer is overdue keeps it, since some SDKs handle one event at a time and would only take up the next later.
+    A frame has a slot of its connection until it is answered; one whose answer is overdue keeps it, since some SDKs handle
+    one event at a time and would only take up the next later. An event that was in hand when a connection ended is pushed
+    alone from then on, as nothing else tells which of several has ended it.
     """
 
     def __init__(
         self, in_flight: int = 1, ack_seconds: float = 3.0, max_connections: int = 50, clock: Clock | None = None
     ) -> None:
-        self.changed: Callable[[], None] = _nobody_asks
-        self.lines: list[Line] = []
         self._in_flight = in_flight
         self._ack_seconds = ack_seconds
         self._max_connections = max_connections
         self._clock = clock or SystemClock()
-        self._open: list[Line] = []
-        self._free = 0
+        self.slots = Slots(self._clock)
         self._pushing = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._overdue: dict[Key, Sent] = {}
         self._late: Final = _Memory()
         self._lost: Final = _Memory()
         self._unheard: Final = _Memory()
         self._prefix = secrets.token_hex((ID_LENGTH - 8) // 2)
         self._number = 0
+
+    @property
+    def lines(self) -> list[Line]:
+        """The connected programs."""
+        return self.slots.lines
 
     @property
     def full(self) -> bool:
@@ -68,7 +66,7 @@ class Pool:
     @property
     def concurrency(self) -> int:
         """How many events may be on their way at once."""
-        return max(1, self._pushing + self._free)
+        return max(1, self._pushing + self.slots.free)
 
     @property
     def unanswered(self) -> int:
@@ -85,35 +83,25 @@ class Pool:
 
     def ready(self, line: Line) -> None:
         """The program takes events from now on. Idempotent."""
-        if line.ready or line not in self.lines:
-            return
-        line.ready = True
-        self._free += line.free
-        self._offer(line)
-        for _ in range(line.free):
-            self._wake()
-        self.changed()
+        if not line.ready and line in self.lines:
+            self.slots.ready(line)
 
     def leave(self, line: Line) -> None:
         """Its connection ended. Idempotent."""
         if line not in self.lines:
             return
-        self.lines.remove(line)
-        self._withdraw(line)
-        self._free -= line.free
         unanswered, line.unanswered = line.unanswered, {}
+        self.slots.remove(line)
         for sent in unanswered.values():
             self._over(sent)
             sent.answer(LOST)
-        if not self.lines:
-            while self._waiting:
-                self._wake()
 
     def answered(self, line: Line, message_id: str, code: int | None) -> Heard:
         """An acknowledgement came; code: None for one that can't be read, which counts as a failure."""
         sent = line.unanswered.get(message_id)
         if sent is None:
             return self._answered_at_last(line, message_id, code)
+        self.slots.owe(line, owes=False)
         late = sent.waiter is None or sent.waiter.done()  # its time was up a moment ago
         if late and code == ACKNOWLEDGED:
             self._late.add(sent.key)
@@ -126,6 +114,7 @@ class Pool:
         key = line.given_up.pop(message_id, None)
         if key is None:
             return Heard.UNKNOWN
+        self.slots.owe(line, owes=False)
         if code == ACKNOWLEDGED and self._unheard.take(key):
             self._late.add(key)
         return Heard.LATE
@@ -145,43 +134,34 @@ class Pool:
         if earlier is not None and earlier.done is not None:  # somebody may still be at work on it
             await asyncio.wait([earlier.done])
         while not self._late.take(key):
-            line = await self._line()
+            alone = key in self._lost
+            line = await self._line(alone=alone)
             if isinstance(line, int):
                 return line
-            code = await self._push_over(line, key, payload)
+            try:
+                code = await self._push_over(line, key, payload)
+            finally:
+                if alone:
+                    self.slots.give_back(line)
+            if code == LOST and not alone:
+                self._lost.add(key)
+                continue
             if code != LOST:
                 self._lost.take(key)
             if code == ACKNOWLEDGED:
                 self._unheard.take(key)
                 self._late.take(key)  # of an earlier frame: whoever asks for the event once more is to get it
-            if code != LOST or not self._lost.add(key):  # whoever gets it ends: it may be the cause
-                return code
+            return code
         return ACKNOWLEDGED
 
-    async def _line(self) -> Line | int:
-        """One at random of those with a free slot, as Feishu does; waits for one a while."""
-        until = self._clock.monotonic() + WAIT_SECONDS
-        while self.lines:
-            if self._open:
-                return random.choice(self._open)  # noqa: S311 - not a secret
-            left = until - self._clock.monotonic()
-            if left <= 0:
+    async def _line(self, *, alone: bool) -> Line | int:
+        """One that may be given a frame, alone: with nothing else in hand."""
+        while (line := await self.slots.choose()) is not None:
+            if not alone or await self.slots.keep(line):
+                return line
+            if line.ready:
                 return BUSY
-            await self._turn(left)
-        return NOBODY
-
-    async def _turn(self, seconds: float) -> None:
-        """Wait until a slot may be free."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        try:
-            await asyncio.wait([waiter], timeout=seconds)
-        except asyncio.CancelledError:
-            if waiter.done():
-                self._wake()  # it was this one's turn: the next one's, then
-            raise
-        finally:
-            waiter.cancel()
+        return BUSY if self.lines else NOBODY
 
     async def _push_over(self, line: Line, key: Key, payload: bytes) -> int:
         self._number = (self._number + 1) % _NUMBERS
@@ -189,7 +169,7 @@ class Pool:
         waiter = sent.waiter
         assert waiter is not None  # noqa: S101 - for mypy: it has just been made
         line.unanswered[sent.message_id] = sent
-        self._take(line)
+        self.slots.count(line)
         try:
             await line.write(sent.message_id, payload, int(self._clock.wall() * 1000))
             timer = asyncio.get_running_loop().call_later(self._ack_seconds, sent.answer, NO_ACK)
@@ -207,25 +187,15 @@ class Pool:
             self._wait_on(sent)
         return code
 
-    # Slots
-
-    def _take(self, line: Line) -> None:
-        self._free -= 1
-        if not line.free:
-            self._withdraw(line)
-
     def _release(self, sent: Sent) -> None:
         """Its slot is free again."""
         if sent.line.unanswered.pop(sent.message_id, None) is None:
             return
         overdue = sent.done is not None
         self._over(sent)
-        self._free += 1
-        if sent.line.at < 0:
-            self._offer(sent.line)
-        self._wake()
+        self.slots.count(sent.line)
         if overdue:  # else the end of its push says so
-            self.changed()
+            self.slots.changed()
 
     def _wait_on(self, sent: Sent) -> None:
         """Nobody waits any longer for this frame's answer; it may still come."""
@@ -237,6 +207,7 @@ class Pool:
             kept = min(KEPT_ACKS * self._ack_seconds, WAIT_SECONDS)
             sent.timer = loop.call_later(kept, self._give_up, sent)
             self._overdue[sent.key] = sent
+            self.slots.owe(sent.line, owes=True)
 
     def _give_up(self, sent: Sent) -> None:
         """Its slot is given to others, but should its answer come after all, it counts."""
@@ -252,25 +223,6 @@ class Pool:
         if sent.timer is not None:
             sent.timer.cancel()
 
-    def _offer(self, line: Line) -> None:
-        line.at = len(self._open)
-        self._open.append(line)
-
-    def _withdraw(self, line: Line) -> None:
-        if line.at >= 0:
-            last = self._open.pop()
-            if last is not line:
-                self._open[line.at] = last
-                last.at = line.at
-            line.at = -1
-
-    def _wake(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-
 
 class _Memory:
     """Events of which something is remembered, the latest ones."""
@@ -278,18 +230,15 @@ class _Memory:
     def __init__(self) -> None:
         self._keys: dict[Key, None] = {}
 
-    def add(self, key: Key) -> bool:
-        """Whether it wasn't there before."""
-        new = key not in self._keys
+    def __contains__(self, key: Key) -> bool:
+        return key in self._keys
+
+    def add(self, key: Key) -> None:
+        """Remember it, and forget the oldest where there are too many."""
         self._keys[key] = None
         if len(self._keys) > REMEMBERED:
             del self._keys[next(iter(self._keys))]
-        return new
 
     def take(self, key: Key) -> bool:
         """Forget it; whether it was there."""
         return key in self._keys and self._keys.pop(key) is None
-
-
-def _nobody_asks() -> None:
-    """Until somebody does."""

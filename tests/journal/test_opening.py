@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from router.journal.contract import JournalOpenError
-from router.journal.opening import explain, open_reader
+from router.journal.contract import JournalDamagedError, JournalOpenError
+from router.journal.offline import OfflineJournal
+from router.journal.opening import check_all, explain, open_reader
 from tests.doubles.envelopes import make_envelope
 from tests.journal.books import make_journal, opened
 from tests.journal.processes import start
@@ -79,3 +80,19 @@ async def test_the_reader_cannot_write(tmp_path: Path) -> None:
 
 def test_explains_what_it_cannot_name() -> None:
     assert "can't open" in str(explain(sqlite3.OperationalError("unable"), Path("x")))
+
+
+async def test_what_quotes_a_broken_text_is_told_as_damage(tmp_path: Path) -> None:
+    """SQLite's message quotes the statement of a table that it can't read, whatever bytes are in it."""
+    async with opened(tmp_path) as journal:
+        await journal.append(make_envelope(1))
+    path = tmp_path / "journal.db"
+    whole = path.read_bytes()
+    broken = whole.replace(b"CREATE TABLE events (position", b"CREATE \xe5ABLE events (position")
+    assert broken != whole
+    path.write_bytes(broken)
+    for look in (check_all, lambda path: OfflineJournal(path).open()):
+        with pytest.raises(JournalDamagedError, match="isn't text"):
+            look(path)
+    with pytest.raises(JournalDamagedError, match="isn't text"):
+        await make_journal(tmp_path).open()

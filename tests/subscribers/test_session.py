@@ -44,7 +44,7 @@ async def test_the_first_event_waits_for_the_first_ping(monkeypatch: pytest.Monk
         program = here.program()
         await program.connect(ping=False)
         delivering = asyncio.create_task(here.sink.deliver([make_envelope(1)]))
-        await until(lambda: bool(here.sink.pool._waiting))
+        await until(lambda: bool(here.sink.pool.slots._waiting))
         assert (here.sink.pool.unanswered, program.events) == (0, [])
         await program.ping()
         [outcome] = await delivering
@@ -160,6 +160,27 @@ async def test_acknowledgements_as_each_sdk_writes_them() -> None:
             assert isinstance((await delivering)[0], Delivered)
 
 
+async def test_whoever_acknowledges_everything_twice_stays() -> None:
+    async with port() as here, here.program(never) as program:
+        for number in range(1, session_module.NUISANCES + 10):
+            delivering = asyncio.create_task(here.sink.deliver([make_envelope(number)]))
+            await program.got(number)
+            headers = (("type", "event"), ("message_id", program.messages[-1]))
+            for _ in range(2):
+                await program.write(frames.encode(Frame(1, 1, 1, frames.DATA, headers, payload=b'{"code":200}')))
+            assert isinstance((await delivering)[0], Delivered)
+        assert len(here.sink.pool.lines) == 1
+
+
+async def test_what_was_answered_with_another_code_is_not_counted_as_acknowledged() -> None:
+    async with port() as here, here.program() as program:
+        await still_works(here, program, 1)
+        program.behave = refuse
+        await here.sink.deliver([make_envelope(2)])
+        [session] = here.server.sessions
+        assert session.row().acknowledged == 1
+
+
 async def test_a_program_that_closes_and_one_that_is_gone() -> None:
     async with port() as here:
         first, second = here.program(), here.program()
@@ -238,3 +259,7 @@ async def test_a_ping_on_a_connection_that_is_being_cut_is_no_bug() -> None:
 
 async def never(_event: dict[str, Any]) -> int | None:
     return None
+
+
+async def refuse(_event: dict[str, Any]) -> int | None:
+    return 500
