@@ -124,27 +124,27 @@ def read_handshake(status: int, headers: Mapping[str, str]) -> Refusal:
     return Refusal(f"handshake_{status}", Verdict.SOON, f"the handshake was answered {what}", said=_clean(said))
 
 
-def read_config(document: Any) -> ClientConfig | None:
-    """A client configuration; None unless all four numbers are there and make sense. Times are kept within bounds.
+def read_config(document: Any, before: ClientConfig) -> ClientConfig:
+    """A client configuration. Each field stands for itself: what is missing, or can't be meant, stays as it was before.
 
-    Pings are what shows that nobody is there any more: they come every two minutes at least. A broken one makes the
-    official SDKs flood pings or never reconnect: it counts for nothing.
+    Times are kept within bounds. A wait of 0 is none, which would bring all clients back at once; an interval of pings of 0
+    is no interval. Pings are what shows that nobody is there any more: they come every two minutes at least.
     """
-    if not isinstance(document, dict):
-        return None
-    count = document.get("ReconnectCount")
-    interval, nonce = _within(document.get("ReconnectInterval")), _within(document.get("ReconnectNonce"))
-    ping = _within(document.get("PingInterval"), _LONGEST_PING)
-    if type(count) is not int or interval is None or nonce is None or ping is None:
-        return None
-    return ClientConfig(count, interval, nonce, ping)
+    given = document if isinstance(document, dict) else {}
+    count = given.get("ReconnectCount")
+    return ClientConfig(
+        count if type(count) is int else before.reconnect_count,
+        _within(given.get("ReconnectInterval"), before.reconnect_interval),
+        _within(given.get("ReconnectNonce"), before.reconnect_nonce),
+        _within(given.get("PingInterval") or None, before.ping_interval, _LONGEST_PING),
+    )
 
 
-def _within(seconds: Any, longest: float = _LONGEST) -> float | None:
-    """The seconds, within bounds; None for what can't be meant."""
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0:
-        return None
-    return min(max(float(seconds), _SHORTEST), longest)
+def _within(seconds: Any, before: float, longest: float = _LONGEST) -> float:
+    """The seconds, within bounds; what was before in place of what can't be meant."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds >= 0:
+        return before
+    return float(min(max(seconds, _SHORTEST), longest))
 
 
 def _endpoint(data: dict[str, Any]) -> Endpoint | None:
@@ -162,7 +162,7 @@ def _endpoint(data: dict[str, Any]) -> Endpoint | None:
     service = query.get("service_id", ["0"])[-1]
     known = service.isascii() and service.isdigit() and len(service) <= 10
     connection = query.get("device_id", [""])[-1]
-    config = read_config(data.get("ClientConfig")) or ClientConfig()
+    config = read_config(data.get("ClientConfig"), ClientConfig())
     return Endpoint(url, _clean(connection)[:64], int(service) & 0x7FFFFFFF if known else 0, config)
 
 

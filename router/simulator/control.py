@@ -10,7 +10,7 @@ from aiohttp import web
 
 from router.admin.browsers import foreign
 from router.feishu import samples
-from router.feishu.discovery import read_config
+from router.feishu.discovery import ClientConfig, read_config
 from router.feishu.numbers import load_exactly
 from router.settings.address import Address
 from router.simulator import telling
@@ -133,10 +133,11 @@ class Control:
         return {"connections": self._simulator.hang_up(how)}
 
     async def _config(self, _query: Mapping[str, str], asked: Any) -> Any:
-        config = read_config(asked)
-        if config is None:
+        config = read_config(asked, ClientConfig())
+        if config.document() != asked:
             raise AskedError(
-                "expected ReconnectCount, ReconnectInterval, ReconnectNonce and PingInterval, the latter positive"
+                "expected ReconnectCount, ReconnectInterval, ReconnectNonce and PingInterval, the latter three in whole "
+                "seconds from 1 to 3600, PingInterval to 120"
             )
         self._simulator.configure(config)
         return config.document()

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -36,11 +36,18 @@ def test_an_endpoint() -> None:
     assert endpoint == Endpoint(URL, "712", 33554678, ClientConfig(-1, 90.0, 25.0, 90.0))
 
 
-@pytest.mark.parametrize("config", [None, {}, CONFIG | {"PingInterval": 0}, CONFIG | {"ReconnectNonce": "x"}])
-def test_without_a_whole_configuration_the_defaults_hold(config: Any) -> None:
+@pytest.mark.parametrize(
+    ("config", "read"),
+    [
+        (None, ClientConfig(-1, 120.0, 30.0, 120.0)),
+        ({}, ClientConfig(-1, 120.0, 30.0, 120.0)),
+        ({"PingInterval": 2}, ClientConfig(-1, 120.0, 30.0, 2.0)),
+    ],
+)
+def test_what_an_endpoint_does_not_say_is_as_the_sdks_assume(config: Any, read: ClientConfig) -> None:
     endpoint = read_answer(200, answer(ClientConfig=config))
     assert isinstance(endpoint, Endpoint)
-    assert endpoint.config == ClientConfig(-1, 120.0, 30.0, 120.0)
+    assert endpoint.config == read
 
 
 @pytest.mark.parametrize(
@@ -117,22 +124,41 @@ def test_what_was_said_is_bounded_and_on_one_line() -> None:
     assert refusal.said == ("a " + "b" * 500)[:200]
 
 
+BEFORE = ClientConfig(7, 20.0, 10.0, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("given_", "read"),
+    [
+        (CONFIG, ClientConfig(-1, 90.0, 25.0, 90.0)),
+        ({"PingInterval": 2}, BEFORE._replace(ping_interval=2.0)),
+        (CONFIG | {"ReconnectNonce": "x"}, ClientConfig(-1, 90.0, 10.0, 90.0)),
+        (CONFIG | {"ReconnectInterval": -5, "ReconnectNonce": None}, ClientConfig(-1, 20.0, 10.0, 90.0)),
+        (CONFIG | {"ReconnectCount": "3", "PingInterval": True}, ClientConfig(7, 90.0, 25.0, 50.0)),
+        (CONFIG | {"ReconnectInterval": 0, "ReconnectNonce": 0}, ClientConfig(-1, 1.0, 1.0, 90.0)),
+        (CONFIG | {"PingInterval": 0}, ClientConfig(-1, 90.0, 25.0, 50.0)),
+        (CONFIG | {"ReconnectInterval": 1e9, "PingInterval": 0.5}, ClientConfig(-1, 3600.0, 25.0, 1.0)),
+        (CONFIG | {"PingInterval": 3600, "New": []}, ClientConfig(-1, 90.0, 25.0, 120.0)),
+    ],
+)
+def test_each_field_of_a_configuration_stands_for_itself(given_: Any, read: ClientConfig) -> None:
+    assert read_config(given_, BEFORE) == read
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=3))
-def test_any_configuration_is_whole_and_within_bounds_or_none(value: Any) -> None:
-    for name in CONFIG:
-        config = read_config(CONFIG | {name: value})
-        assert config is None or all(1.0 <= each <= 3600.0 for each in config[1:])
-    assert read_config(value) is None
-    assert read_config({}) is None
-
-
-def test_pings_come_every_two_minutes_at_least() -> None:
-    assert read_config(CONFIG | {"PingInterval": 3600}) == ClientConfig(-1, 90.0, 25.0, 120.0)
+@example(10**400)
+def test_whatever_a_field_is_all_are_within_bounds_and_the_others_count(value: Any) -> None:
+    whole = read_config(CONFIG, BEFORE)
+    for place, name in enumerate(CONFIG):
+        config = read_config(CONFIG | {name: value}, BEFORE)
+        assert all(1.0 <= each <= 3600.0 for each in config[1:])
+        assert config.ping_interval <= 120.0
+        assert config[:place] + config[place + 1 :] == whole[:place] + whole[place + 1 :]
+    assert read_config(value, BEFORE) == BEFORE
 
 
 def test_a_configuration_is_written_whole() -> None:
     assert ClientConfig(-1, 90.0, 25.0, 90.0).document() == CONFIG
-    assert read_config(CONFIG) == ClientConfig(-1, 90.0, 25.0, 90.0)
 
 
 @given(st.integers(100, 599), st.binary(max_size=60))

@@ -106,6 +106,7 @@ async def test_faults_hanging_up_and_configuration() -> None:
         ("fault", [], "there is no fault"),
         ("hang-up", {"how": "x"}, "reset or close"),
         ("config", {}, "PingInterval"),
+        ("config", ClientConfig(1, 2, 3, 4).document() | {"ReconnectNonce": 0}, "from 1 to 3600"),
     ],
 )
 async def test_what_makes_no_sense_is_explained(path: str, document: Any, words: str) -> None:

@@ -205,7 +205,7 @@ class Session:
         self.last_pong_ms = self._tools.wall_ms()
         if payload:
             with suppress(ValueError):
-                self.config = read_config(orjson.loads(payload)) or self.config
+                self.config = read_config(orjson.loads(payload), self.config)
 
     async def _finish(self, works: "list[asyncio.Task[Lost]]") -> None:
         """Take nothing more, and acknowledge what was taken. Each event has its budget, so this has an end."""

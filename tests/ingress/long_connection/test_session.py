@@ -192,6 +192,9 @@ async def test_a_pongs_configuration_counts_at_once_and_a_broken_one_never() -> 
         await world.line.send(frame())
         await until(lambda: len(world.handler.taken) == 1)
         assert world.session.config == (7, 3, 2, 2)
+        await world.line.send(frames.pong(SERVICE, orjson.dumps({"ReconnectNonce": 0, "PingInterval": 5})), frame())
+        await until(lambda: len(world.handler.taken) == 2)
+        assert world.session.config == (7, 3, 1, 5)
 
 
 async def test_who_says_nothing_any_more_is_gone_whatever_tcp_believes() -> None:
