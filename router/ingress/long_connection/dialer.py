@@ -37,6 +37,7 @@ class Dialer:
 
     def __init__(self, app: AppSettings) -> None:
         self._app = app
+        self._proxy = urlsplit(_revealed(app.proxy)).netloc.rpartition("@")[2]
         self._session: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
 
@@ -81,7 +82,7 @@ class Dialer:
             ):
                 status, answer = response.status, await _bounded(response.content)
         except CAUGHT as error:
-            raise failed(error, self._app.domain) from None
+            raise failed(error, self._app.domain, self._proxy) from None
         read = read_answer(status, answer.replace(secret.encode(), MASK.encode()))
         if isinstance(read, Refusal):
             raise AttemptError(read)
@@ -108,7 +109,7 @@ class Dialer:
             secret = _revealed(self._app.app_secret)
             raise AttemptError(read_handshake(error.status, _masked(error.headers or {}, url, secret))) from None
         except CAUGHT as error:
-            raise failed(error, "the websocket") from None
+            raise failed(error, "the websocket", self._proxy) from None
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:

@@ -1,4 +1,4 @@
-"""A websocket whose TCP connection can be cut, and a client session that follows no redirects."""
+"""A websocket whose TCP connection can be cut, and a client session that follows no redirects and knows a proxy."""
 
 import socket
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from router.ingress.long_connection.failures import AttemptError
 
 MESSAGE_BYTES = 8 << 20
 CLOSE_SECONDS = 1.0
+PROXY_WANTS_PASSWORD = 407
 WS_TIMEOUT = aiohttp.ClientWSTimeout(ws_receive=None, ws_close=CLOSE_SECONDS)
 
 
@@ -33,7 +34,7 @@ class Socket(aiohttp.ClientWebSocketResponse[Literal[True]]):
 
 
 def trace() -> aiohttp.TraceConfig:
-    """Has every redirect end the request: it would carry a secret to whoever it names."""
+    """Has every redirect end the request: it would carry a secret to whoever it names; and what only a proxy answers."""
 
     async def refuse(
         _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
@@ -45,6 +46,15 @@ def trace() -> aiohttp.TraceConfig:
             )
         )
 
+    async def tell(
+        _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        response = params.response
+        if response.status == PROXY_WANTS_PASSWORD:
+            response.close()
+            raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)
+
     config = aiohttp.TraceConfig()
     config.on_request_redirect.append(refuse)
+    config.on_request_end.append(tell)
     return config

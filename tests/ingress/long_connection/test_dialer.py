@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,12 +145,62 @@ async def test_an_answer_that_does_not_end() -> None:
             assert (await refused(there.domain)).code == "not_json"
 
 
-async def test_a_proxy_that_is_away_or_refuses() -> None:
-    gone = await refused("http://feishu.invalid", proxy="http://u:app-s3cret@127.0.0.1:1")
-    assert gone.code == "proxy"
+@pytest.mark.parametrize("domain", ["https://feishu.invalid", "http://feishu.invalid"])
+async def test_a_proxy_is_to_blame_where_it_is_and_named_without_its_password(domain: str) -> None:
+    gone = await refused(domain, proxy="http://u:app-s3cret@127.0.0.1:1")
+    assert gone.meaning == f"{domain} through the proxy 127.0.0.1:1: the proxy can't be reached"
+    unknown = await refused(domain, proxy="http://u:app-s3cret@proxy.invalid:8080")
+    assert unknown.meaning == f"{domain} through the proxy proxy.invalid:8080: the proxy's name can't be resolved"
     async with ForwardProxy(refuse=407) as proxy:
-        refusal = await refused("https://feishu.invalid", proxy=f"http://u:app-s3cret@127.0.0.1:{proxy.port}")
-    assert (refusal.code, refusal.verdict) == ("proxy", Verdict.SOON)
+        strict = await refused(domain, proxy=f"http://u:app-s3cret@127.0.0.1:{proxy.port}")
+    assert strict.meaning == f"{domain} through the proxy 127.0.0.1:{proxy.port}: the proxy answered HTTP 407"
+    for refusal in (gone, unknown, strict):
+        assert (refusal.code, refusal.verdict) == ("proxy", Verdict.SOON)
+        assert "PROXY" in refusal.remedy
+
+
+async def test_a_handshake_that_the_proxy_refuses() -> None:
+    async with peer() as there:
+        there.handshakes.append((407, {}))
+        refusal = await refused(there.domain)
+        assert (refusal.code, refusal.verdict) == ("proxy", Verdict.SOON)
+        assert refusal.meaning == "the websocket: the proxy answered HTTP 407"
+
+
+async def test_a_proxy_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ASK_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        where = f"127.0.0.1:{listener.getsockname()[1]}"
+        refusal = await refused("https://feishu.invalid", proxy=f"http://u:app-s3cret@{where}")
+    assert (refusal.code, refusal.verdict) == ("timeout", Verdict.SOON)
+    assert refusal.meaning == f"https://feishu.invalid through the proxy {where}: no answer in time"
+    assert "PROXY" in refusal.remedy
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "meaning", "remedy"),
+    [
+        ("127.0.0.1", (-9, -1), "its certificate has expired", "clock"),
+        ("127.0.0.1", (1, 9), "its certificate is not valid yet", "clock"),
+        ("127.0.0.2", (-9, 9), "its certificate is another host's", "DOMAIN"),
+        ("feishu.example", (-9, 9), "its certificate is another host's", "DOMAIN"),
+    ],
+)
+async def test_what_is_wrong_with_a_certificate(
+    tmp_path: Path, host: str, days: tuple[int, int], meaning: str, remedy: str
+) -> None:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    since, until = (datetime.now() + timedelta(days=day) for day in days)  # noqa: DTZ005 - what trustme wants
+    async with peer(ca.issue_cert(host, not_before=since, not_after=until)) as there:
+        refusal = await refused(there.domain, tls_ca_file=tmp_path / "ca.pem")
+        assert (refusal.code, refusal.verdict) == ("certificate", Verdict.SOON)
+        assert refusal.meaning == f"{there.domain}: {meaning}"
+        assert remedy in refusal.remedy
+        assert "TLS_CA_FILE" not in refusal.remedy
+        unknown = await refused(there.domain)
+        assert unknown.meaning.startswith(f"{there.domain}: its certificate is not trusted: ")
+        assert "TLS_CA_FILE" in unknown.remedy
 
 
 async def test_through_a_proxy_with_tls_of_an_own_authority(tmp_path: Path) -> None:
