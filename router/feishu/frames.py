@@ -12,8 +12,10 @@ import orjson
 CONTROL, DATA = 0, 1
 EVENT, CARD, PING, PONG = "event", "card", "ping", "pong"
 MAX_HEADERS = 64
+MAX_DEPTH = 100
+"""Of groups within groups, as other parsers have it."""
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, _BYTES, _GROUP, _GROUP_END, _FIXED32 = range(6)
 _SEQ_ID, _LOG_ID, _SERVICE, _METHOD, _HEADER, _ENCODING, _TYPE, _PAYLOAD, _LOG_ID_NEW = range(1, 10)
 _NUMBERS = (_SEQ_ID, _LOG_ID, _SERVICE, _METHOD)
 _TEXTS = (_ENCODING, _TYPE, _LOG_ID_NEW)
@@ -250,7 +252,7 @@ def _decode(data: bytes) -> Frame:
     )
 
 
-def _next(data: bytes, at: int) -> tuple[int, int | bytes | None, int]:
+def _next(data: bytes, at: int, depth: int = 0) -> tuple[int, int | bytes | None, int]:
     """(number, value, where the next field begins). Raises IndexError at the end of the data, FrameError for nonsense."""
     tag = data[at]
     at += 1
@@ -262,6 +264,8 @@ def _next(data: bytes, at: int) -> tuple[int, int | bytes | None, int]:
     if kind == _VARINT:
         value, at = _read_varint(data, at)
         return number, value, at
+    if kind == _GROUP:
+        return number, None, _behind_group(data, at, number, depth + 1)
     if kind == _BYTES:
         size, at = _read_varint(data, at)
         stop = at + size
@@ -272,6 +276,19 @@ def _next(data: bytes, at: int) -> tuple[int, int | bytes | None, int]:
     if stop > len(data):
         raise IndexError
     return number, data[at:stop] if kind == _BYTES else None, stop
+
+
+def _behind_group(data: bytes, at: int, group: int, depth: int) -> int:
+    """Where the group's end ends. A form that nobody makes any more, but every parser skips."""
+    if depth > MAX_DEPTH:
+        raise FrameError("groups are nested too deeply")
+    while True:
+        tag, behind = _read_varint(data, at)
+        if tag & 7 == _GROUP_END:
+            if tag >> 3 != group:
+                raise FrameError("a group ends that did not begin")
+            return behind
+        at = _next(data, at, depth)[2]
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -136,13 +136,39 @@ def test_every_frame_can_be_acknowledged(frame: Frame, code: int, biz_rt: int) -
     assert ack(decode(encode(frame)), code, biz_rt) == ack(frame, code, biz_rt)
 
 
-@given(FRAMES, st.binary(min_size=1, max_size=20))
-def test_fields_that_nobody_knows_are_skipped_and_given_back(frame: Frame, content: bytes) -> None:
-    unknown = b"\xfa\x06" + bytes((len(content),)) + content  # field 111
-    data = encode(frame)
-    read = decode(data + unknown + b"\xf5\x06abcd\xf1\x06abcdefgh")
+def group(number: int, content: bytes) -> bytes:
+    return frames.varint(number << 3 | 3) + content + frames.varint(number << 3 | 4)
+
+
+UNKNOWN = st.recursive(
+    st.binary(min_size=1, max_size=20).map(lambda content: b"\xfa\x06" + bytes((len(content),)) + content)  # field 111
+    | st.sampled_from([b"\xf5\x06abcd", b"\xf1\x06abcdefgh", b"\xf0\x06\x07"]),
+    lambda inner: st.builds(group, st.integers(9, 2**29 - 1), st.lists(inner, max_size=3).map(b"".join)),
+    max_leaves=8,
+)
+
+
+@given(FRAMES, st.lists(UNKNOWN, min_size=1, max_size=3).map(b"".join))
+def test_fields_that_nobody_knows_are_skipped_and_given_back(frame: Frame, unknown: bytes) -> None:
+    read = decode(encode(frame) + unknown)
     assert read._replace(raw=None) == frame
-    assert ack(read, 200, 1).endswith(unknown + b"\xf5\x06abcd\xf1\x06abcdefgh")
+    assert ack(read, 200, 1).endswith(unknown)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "flaw"),
+    [
+        (b"\xa3\x01\x08\x05", "ends within"),
+        (b"\xa3\x01\xac\x01", "did not begin"),
+        (b"\xa4\x01", "unknown form"),
+        (b"\xa3\x01" * 101 + b"\xa4\x01" * 101, "too deeply"),
+        (b"\xa3\x01" * 1_000_000, "too deeply"),
+    ],
+)
+def test_groups_that_are_none(unknown: bytes, flaw: str) -> None:
+    decode(bytes_of("ping") + b"\xa3\x01" * 100 + b"\xa4\x01" * 100)
+    with pytest.raises(FrameError, match=flaw):
+        decode(bytes_of("ping") + unknown)
 
 
 @given(st.binary(max_size=200))
