@@ -1,9 +1,12 @@
-"""Every code that an attempt can fail with is explained."""
+"""The docs have every code that an attempt can fail with, and the bounds of what is acknowledged."""
 
+import inspect
 import re
 from pathlib import Path
 
 from router.feishu.discovery import _MEANINGS
+from router.feishu.frames import MAX_HEADERS
+from router.feishu.parts import Assembly
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "long-connection.md"
@@ -35,3 +38,8 @@ def test_the_docs_have_every_code_and_no_other() -> None:
     found = {kind(code) for code in codes_in_the_code()}
     assert {"514", "http_", "handshake_", "not_wss", "tls_ca_file", "timeout", "protocol"} <= found
     assert {kind(code) for code in codes_in_the_docs()} == found
+
+
+def test_the_docs_have_the_bounds_of_what_is_acknowledged() -> None:
+    most = inspect.signature(Assembly).parameters["max_parts"].default
+    assert f"more than {MAX_HEADERS} headers, messages in more than {most} parts | nothing" in PAGE.read_text()
