@@ -80,7 +80,13 @@ MAY_IMPORT = {
         "router.telemetry",
         "sinks.settings",
     ),
-    "router.simulator": ("router.admin.browsers", "router.clock", "router.feishu", "router.settings.address"),
+    "router.simulator": (
+        "router.admin.browsers",
+        "router.clock",
+        "router.feishu",
+        "router.ingress.plain",
+        "router.settings.address",
+    ),
     "router.subscribers": (
         "router.clock",
         "router.feishu",

@@ -201,7 +201,6 @@ def _json(status: int, content: dict[str, str]) -> Reply:
 def _response(reply: Reply) -> web.Response:
     headers = {
         "Content-Type": reply.content_type,
-        "Server": "feishu-event-router",
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
         **reply.headers,

@@ -3,6 +3,7 @@
 from email.utils import formatdate
 from http import HTTPStatus
 
+from router.ingress.plain import NAME
 from router.ingress.replies import CALLBACK, SUCCESS, Reply
 
 CONSTANT = (SUCCESS, CALLBACK)
@@ -30,7 +31,7 @@ def to_bytes(reply: Reply, second: int, *, last: bool) -> bytes:
     fields = [
         f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
         "Content-Type: application/json",
-        "Server: feishu-event-router",
+        f"Server: {NAME}",
         f"Content-Length: {len(reply.body)}",
         f"Date: {formatdate(second, usegmt=True)}",
     ]

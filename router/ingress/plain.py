@@ -1,10 +1,17 @@
-"""aiohttp's protocol, with answers of our own where no handler is asked: it would quote what it read and name itself."""
+"""aiohttp's protocol and its requests, with answers that quote nothing and don't tell what serves: aiohttp's do both."""
 
 from http import HTTPStatus
 
 from aiohttp import web
 
-HEADERS = {"Server": "feishu-event-router"}
+NAME = "feishu-event-router"
+
+
+class PlainRequest(web.BaseRequest):
+    """All answers to it, a websocket's too, have our name and not Python's and aiohttp's with their versions."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        response.headers["Server"] = NAME
 
 
 class PlainHandler(web.RequestHandler):
@@ -17,6 +24,6 @@ class PlainHandler(web.RequestHandler):
     ) -> web.StreamResponse:
         """Log by aiohttp's way, then answer. Raises ConnectionError when an answer has begun already."""
         super().handle_error(request, status, exc, message)
-        response = web.Response(status=status, text=f"{HTTPStatus(status).phrase}\n", headers=HEADERS)
+        response = web.Response(status=status, text=f"{HTTPStatus(status).phrase}\n")
         response.force_close()
         return response

@@ -25,8 +25,8 @@ from router.telemetry import Telemetry, facts
 
 PATH = "/webhook/event"
 HINT = b"This is the Feishu webhook: it takes POST requests only.\n"
-JSON = {"Content-Type": "application/json", "Server": "feishu-event-router"}
-TEXT = {"Content-Type": "text/plain; charset=utf-8", "Server": "feishu-event-router", "Allow": "POST"}
+JSON = {"Content-Type": "application/json"}
+TEXT = {"Content-Type": "text/plain; charset=utf-8", "Allow": "POST"}
 NO_APP = {"": AppSettings()}
 
 

@@ -41,7 +41,7 @@ NONCE_SECONDS = 3.0
 ATTEMPTS = 1_000_000_000
 """Some SDKs give up after so many; none reads 0 or less as one would like."""
 KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
-HEADERS = {"Server": "feishu-event-router", "Cache-Control": "no-store"}
+HEADERS = {"Cache-Control": "no-store"}
 WRONG = orjson.dumps({"code": 514, "msg": "invalid app id or app secret", "data": {}})
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from router.clock import SystemClock
 from router.ingress.connection import Connection
-from router.ingress.server import HttpServer, ServerLimits
+from router.ingress.server import Handler, HttpServer, ServerLimits
 from router.settings.address import parse_address
 from router.telemetry import Telemetry
 from router.telemetry.logs import make_logger
@@ -41,6 +41,39 @@ async def test_what_is_no_http_is_neither_quoted_nor_told_who_serves(data: bytes
 
 async def broken(request: web.BaseRequest, connection: Connection) -> web.Response:
     raise RuntimeError("a secret bug")
+
+
+async def websocket(request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+    response = web.WebSocketResponse()
+    await response.prepare(request)
+    return response
+
+
+async def response(request: web.BaseRequest, connection: Connection) -> web.Response:
+    return web.Response()
+
+
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("handler", "version", "status"), [(response, "1.1", 200), (response, "2.0", 505), (websocket, "1.1", 101)]
+)
+async def test_no_answer_says_which_python_and_which_library(handler: Handler, version: str, status: int) -> None:
+    telemetry = Telemetry(make_logger("info", "json", io.StringIO()))
+    server = HttpServer("webhook", handler, ServerLimits(10, 5.0, 5.0), telemetry, SystemClock())
+    (address,) = await server.start(parse_address("127.0.0.1:0"))
+    try:
+        async with RawClient(address) as client:
+            await client.send(f"GET / HTTP/{version}\r\nHost: x\r\n{UPGRADE}\r\n".encode())
+            head = (await client.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        assert head[0].split()[1] == str(status)
+        assert [line for line in head if line.startswith("Server:")] == ["Server: feishu-event-router"]
+    finally:
+        await server.close()
 
 
 async def test_a_handler_that_raises_is_a_500_that_tells_nothing() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import web
@@ -53,6 +54,14 @@ async def test_whoever_waits_for_an_event_learns_of_its_end() -> None:
             await asyncio.gather(feishu.ended(record), feishu.ended(record))
         assert record.state is State.ACCEPTED
         await feishu.ended(record)
+
+
+async def test_its_answers_do_not_say_what_it_is_made_with() -> None:
+    async with Simulator() as feishu, Client(feishu.domain) as client:
+        await client.connect()
+        async with aiohttp.ClientSession() as http, http.get(feishu.domain) as answer:
+            servers = {answer.headers["Server"], client.websocket._response.headers["Server"]}
+        assert servers == {"feishu-event-router"}
 
 
 async def test_the_ladder_then_it_is_lost() -> None:
