@@ -26,7 +26,8 @@ FEISHU = DEFAULTS | {"delivered": [StatusRange(200, 200)]}
 EMPTY = Unavailable(
     "empty_answer",
     "answered 200 without a body, and EMPTY_ANSWER=unavailable. So the Node SDK answers when the signature was wrong and the "
-    "handler did not run: is ENCRYPT_KEY the receiver's? But also when a handler returns nothing: let it return a value",
+    "handler did not run: is ENCRYPT_KEY the receiver's? But also when a handler returns nothing: let it return a value. "
+    "Before 1.44 it answers everything so: take EMPTY_ANSWER=delivered there",
 )
 
 

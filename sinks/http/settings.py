@@ -87,7 +87,7 @@ class HttpSettings(SinkSettings):
     empty_answer: Literal["delivered", "unavailable"] = Field(
         default="delivered",
         description="Format feishu: what a 200 without a body means. The Node SDK answers so when the signature is wrong "
-        "and its handler did not run, but also when a handler returns nothing.",
+        "and its handler did not run, but also when a handler returns nothing; before its version 1.44 always.",
     )
     headers: Headers = Field(default=[], description="Headers added to each request: `Name: value`, one a line.")
     bearer_token: Annotated[SecretStr | None, AfterValidator(_checked_token)] = Field(
