@@ -39,7 +39,11 @@ class Answers(NamedTuple):
 
 @click.command()
 @env_file_option
-@click.option("--connect", is_flag=True, help="Open each sink, ask Feishu for long connections, and say who answers.")
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Open each sink, ask Feishu for long connections (none is made), and say who answers.",
+)
 @click.option(
     "--timeout",
     "seconds",

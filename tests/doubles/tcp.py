@@ -32,7 +32,8 @@ class TcpServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            with suppress(OSError, asyncio.IncompleteReadError):
+            # cancelled by __aexit__ only; Python 3.11 logs a server's task that ends so as one that failed
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self.serve(reader, writer)
         finally:
             writer.close()

@@ -47,9 +47,13 @@ class Dialer:
         endpoint = await self._ask(session)
         return Dialed(await self._connect(session, endpoint.url), endpoint)
 
-    async def ask(self) -> Endpoint:
-        """Only ask where to connect: whether Feishu takes id and secret. Raises AttemptError."""
-        return await self._ask(await self._open())
+    async def probe(self) -> None:
+        """Ask where to connect, and open TCP and TLS to there. Raises AttemptError.
+
+        No handshake: events would be pushed to whoever makes one, and it would count among the app's connections.
+        """
+        session = await self._open()
+        await self._reach(session, (await self._ask(session)).url)
 
     async def close(self) -> None:
         """Close what is open. Idempotent."""
@@ -92,6 +96,18 @@ class Dialer:
                 Refusal("not_wss", Verdict.SOON, meaning, "see what stands between the router and DOMAIN")
             )
         return read
+
+    async def _reach(self, session: aiohttp.ClientSession, url: str) -> None:
+        proxy = _revealed(self._app.proxy)
+        connector = cast("aiohttp.BaseConnector", session.connector)  # which the session was made with
+        try:
+            request = aiohttp.ClientRequest(
+                "GET", URL(url, encoded=True), session=session, proxy=URL(proxy) if proxy else None
+            )
+            async with asyncio.timeout(CONNECT_SECONDS):
+                (await connector.connect(request, [], session.timeout)).close()
+        except CAUGHT as error:
+            raise failed(error, "the websocket", self._proxy) from None
 
     async def _connect(self, session: aiohttp.ClientSession, url: str) -> Socket:
         try:

@@ -1,4 +1,4 @@
-"""Would Feishu let the apps connect? Each is asked for an address, which is then not used."""
+"""Would Feishu let the apps connect? Each is asked for an address, and TCP and TLS opened to there, but no websocket."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ async def _probe(name: str, app: AppSettings, seconds: float) -> AppProbe:
     dialer = Dialer(app)
     try:
         async with asyncio.timeout(seconds):
-            await dialer.ask()
+            await dialer.probe()
     except TimeoutError:
         detail = f"no answer within {seconds:g} s"
     except AttemptError as error:
