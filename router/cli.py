@@ -10,6 +10,7 @@ from typing import IO, Any
 import click
 
 from router.commands import env_file_option
+from router.output import OutputError, guard
 from router.settings.faults import SettingsError, did_you_mean
 
 PROGRAM = "feishu-event-router"
@@ -130,6 +131,7 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """What the program's name runs: ends the process with the exit status."""
+    guard()
     try:
         status = cli.main(args, PROGRAM, standalone_mode=False)
     except click.exceptions.Abort:
@@ -138,4 +140,7 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         status = error.exit_code
+    except OutputError as error:
+        click.echo(f"Error: {error}", err=True)
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)

@@ -155,3 +155,15 @@ def test_reader_that_goes_away_is_no_traceback() -> None:
     os.close(writing)
     assert done.stderr == ""
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "args", [["check"], ["check", "--json"], ["--help"], ["completion", "bash"], ["simulate", "--list-faults"]]
+)
+def test_output_that_cannot_be_written_is_one_line_and_status_1(args: list[str]) -> None:
+    command = [sys.executable, "-m", "router", *args]
+    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - no file to be read later
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, cwd=ROOT, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: can't write the output: No space left on device\n")

@@ -1,0 +1,66 @@
+"""Standard output that can't be written: said once, whatever printed, and then quiet."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PRINTING = """
+import sys
+import click
+from router.output import OutputError, guard
+guard()
+sys.stdin.read()
+for size in (int(sys.argv[1]), 1):
+    try:
+        click.echo("x" * size)
+        click.echo(b"x" * size)
+    except (OutputError, BrokenPipeError) as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+sys.stdout.write("left in the buffer")
+sys.exit(7)
+"""
+
+
+def printing(out: int, size: int, *ends: int) -> tuple[int, str]:
+    """Exit status and standard error of a program that prints twice. ends: closed once it has started."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PRINTING, str(size)],
+        stdin=subprocess.PIPE,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        for end in (out, *ends):
+            os.close(end)
+        _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_full_disk_is_said_once_and_the_end_is_quiet(size: int) -> None:
+    status, errors = printing(os.open("/dev/full", os.O_WRONLY), size)
+    assert (status, errors) == (7, "OutputError: can't write the output: No space left on device\n")
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_when_nobody_reads_any_more_it_is_said_once_and_the_end_is_quiet(size: int) -> None:
+    reading, writing = os.pipe()
+    status, errors = printing(writing, size, reading)
+    assert (status, errors) == (7, "BrokenPipeError: [Errno 32] Broken pipe\n")
+
+
+def test_what_can_be_written_is(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    assert printing(os.open(path, os.O_WRONLY | os.O_CREAT), 3) == (7, "")
+    assert path.read_text() == "xxx\nxxx\nx\nx\nleft in the buffer"
+
+
+def test_without_a_standard_output_there_is_nothing_to_guard() -> None:
+    code = "from router.output import guard; guard(); import sys; assert sys.stdout is None"
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code]
+    assert subprocess.run(command, timeout=60, cwd=ROOT, check=False).returncode == 0
