@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import click
+
 from router.commands.forward import Forward
-from router.commands.showing import Render, forwarded, put, say, tell
+from router.commands.showing import Render, forwarded, say
 from router.envelope import Envelope
 from router.feishu.callback import DEEPEST, arrived
 from router.feishu.results import Quarantined
@@ -18,7 +20,8 @@ NOT_TAKEN = refusal(503, "not_taken")
 
 
 class Arrivals:
-    """The handler of a session. taken: events shown or pushed on; left_out: those that the filters didn't let through."""
+    """The handler of a session. taken: events shown or pushed on; left_out: those that the filters didn't let through;
+    unprinted: why something could not be printed."""
 
     def __init__(
         self,
@@ -28,10 +31,11 @@ class Arrivals:
         count: int | None,
         stop: asyncio.Event,
     ) -> None:
-        """render: None prints nothing but what became of what is pushed on; stop: is set after `count` events, and when nobody
-        reads any more."""
+        """render: None prints nothing but what became of what is pushed on; stop: is set after `count` events, and when
+        something can't be printed."""
         self.taken = 0
         self.left_out = 0
+        self.unprinted: OSError | None = None
         self._wanted = wanted
         self._render = render
         self._forward = forward
@@ -61,14 +65,20 @@ class Arrivals:
         say("That was too late: the router pushes it again.")
 
     def _shown(self, envelope: Envelope, payload: bytes) -> Reply:
-        try:
-            if self._render is not None:
-                put(self._render(envelope, payload))
-        except BrokenPipeError:  # whoever read it has had enough, as `head` has
-            self._stop.set()
+        if self._render is not None and not self._printed(self._render(envelope, payload)):
             return UNANSWERED
         self._one_more()
         return SUCCESS
+
+    def _printed(self, text: str | bytes, *, aside: bool = False) -> bool:
+        """Whether it could be printed; else it all ends. aside: to standard error."""
+        try:
+            click.echo(text, err=aside)
+        except OSError as error:
+            self.unprinted = error
+            self._stop.set()
+            return False
+        return True
 
     def _one_more(self) -> None:
         self.taken += 1
@@ -91,11 +101,9 @@ class Arrivals:
             if isinstance(pushed.outcome, Delivered):
                 answer = SUCCESS  # whoever reads the output or doesn't: the program has it
                 self._one_more()
-            (put if self._render is None else tell)(forwarded(envelope, *pushed))
+            self._printed(forwarded(envelope, *pushed), aside=self._render is not None)
             if answer is SUCCESS and self._render is not None:
-                put(self._render(envelope, payload))
-        except BrokenPipeError:
-            self._stop.set()
+                self._printed(self._render(envelope, payload))
         finally:
             if not reply.done():
                 reply.set_result(answer)

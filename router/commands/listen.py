@@ -99,7 +99,7 @@ def command(ctx: click.Context, /, types: Sequence[str], subjects: Sequence[str]
     An event is acknowledged once it is printed, or answered 200; else the router pushes it again. Ctrl-C ends it.
 
     \b
-    Exit status: 0 ended by Ctrl-C or --count, 1 no connection, 2 wrong settings or usage.
+    Exit status: 0 ended by Ctrl-C or --count, 1 no connection or output, 2 wrong settings or usage.
     """
     _check(how)
     source = source_of(ctx, how["sink"], how["domain"], how["app_id"], how["app_secret_file"])
@@ -126,6 +126,8 @@ async def _listen(
             await forward.close()
     if arrivals.left_out:
         say(f"{counted(arrivals.left_out, 'event')} left out by --type and --subject.")
+    if arrivals.unprinted is not None and not isinstance(arrivals.unprinted, BrokenPipeError):
+        raise arrivals.unprinted
 
 
 def _render(how: Mapping[str, Any]) -> Render | None:

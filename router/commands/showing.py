@@ -1,7 +1,5 @@
 """Events as a developer sees them arrive."""
 
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,25 +15,9 @@ Render = Callable[[Envelope, bytes], str | bytes]
 """An event, and the push as it came, → what is printed."""
 
 
-def put(text: str | bytes) -> None:
-    """Print at once. Raises BrokenPipeError when nobody reads any more, and prints nothing from then on."""
-    try:
-        click.echo(text)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        raise
-
-
 def say(text: str) -> None:
     """Tell the person, beside what is printed."""
-    tell(safe(text))
-
-
-def tell(text: str) -> None:
-    """The same with a text that is safe already, and may have colours."""
-    click.echo(text, err=True)
+    click.echo(safe(text), err=True)
 
 
 def json_line(body: bytes) -> bytes:

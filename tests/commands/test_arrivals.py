@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 import pytest
@@ -75,20 +77,38 @@ def test_after_the_last_one_wanted_nothing_more_is_taken(capsysbinary: pytest.Ca
     assert len(capsysbinary.readouterr().out.splitlines()) == 2
 
 
-@contextlib.contextmanager
-def nobody_reads() -> Iterator[None]:
-    """Standard output is a pipe that its reader has closed."""
+def nobody_reads() -> int:
+    """A pipe that its reader has closed."""
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "w") as out, contextlib.redirect_stdout(out):
+    return writing
+
+
+def disk_full() -> int:
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+@contextlib.contextmanager
+def printed_to(descriptor: int) -> Iterator[None]:
+    with os.fdopen(descriptor, "wb", buffering=0) as raw, contextlib.redirect_stdout(io.TextIOWrapper(raw)) as out:
         yield
+        with contextlib.suppress(OSError):
+            out.close()
 
 
-def test_when_nobody_reads_the_event_is_not_answered_and_it_ends() -> None:
+unprintable = pytest.mark.parametrize(("end", "number"), [(nobody_reads, errno.EPIPE), (disk_full, errno.ENOSPC)])
+
+
+@unprintable
+def test_an_event_that_can_not_be_printed_is_not_answered_and_it_ends(end: Callable[[], int], number: int) -> None:
     stop = asyncio.Event()
-    with nobody_reads():
-        assert arrivals(stop).take(event("e-1"), 0.0) is UNANSWERED
+    taker = arrivals(stop)
+    with printed_to(end()):
+        assert taker.take(event("e-1"), 0.0) is UNANSWERED
     assert stop.is_set()
+    assert taker.unprinted is not None
+    assert taker.unprinted.errno == number
+    assert taker.taken == 0
 
 
 async def answer(taken: "Reply | asyncio.Future[Reply]") -> Reply:
@@ -112,16 +132,20 @@ async def test_what_is_pushed_on_is_acknowledged_once_it_is_answered(capsys: pyt
     assert taker.taken == 1
 
 
+@unprintable
 @pytest.mark.parametrize(("status", "answered"), [(200, SUCCESS), (500, NOT_TAKEN)])
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_when_nobody_reads_what_the_program_made_of_the_event_counts(
-    status: int, answered: Reply, *, as_json: bool
+async def test_where_nothing_can_be_printed_what_the_program_made_of_the_event_counts(
+    end: Callable[[], int], number: int, status: int, answered: Reply, *, as_json: bool
 ) -> None:
     async with Receiver(behave=reply(status)) as receiver:
         forward, stop = Forward(Target(receiver.url, "", "", 30.0)), asyncio.Event()
-        with nobody_reads():
-            assert await answer(arrivals(stop, forward=forward, as_json=as_json).take(event("e-1"), 0.0)) is answered
-        assert stop.is_set() or (as_json and status == 500)  # then nothing was to be printed
+        taker = arrivals(stop, forward=forward, as_json=as_json)
+        with printed_to(end()):
+            assert await answer(taker.take(event("e-1"), 0.0)) is answered
+        nothing_to_print = as_json and status == 500
+        assert stop.is_set() is not nothing_to_print
+        assert (taker.unprinted.errno if taker.unprinted else None) == (None if nothing_to_print else number)
         await forward.close()
 
 

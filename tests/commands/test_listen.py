@@ -139,6 +139,21 @@ async def test_when_nobody_reads_any_more_it_ends_and_the_event_goes_back() -> N
         assert record.attempts[0].answer == LOST
 
 
+async def test_when_the_disk_is_full_it_ends_and_the_event_goes_back() -> None:
+    async with Simulator(behaviour=QUICK) as feishu:
+        full = os.open("/dev/full", os.O_WRONLY)
+        process = await started(feishu, stdout=full)
+        os.close(full)
+        await until(lambda: feishu.connections() == 1, PATIENCE)
+        record = feishu.push(fresh(sample(DEPARTMENT), 1e9, ""))
+        status, _, err = await Program(process).ended()
+        await until(lambda: record.attempts != [])
+        assert record.attempts[0].answer == LOST
+    connected, *rest = err.splitlines()
+    assert connected.startswith("Connected to ")
+    assert (status, rest) == (1, ["Error: can't write the output: No space left on device"])
+
+
 async def test_on_a_terminal_events_are_easy_to_read() -> None:
     async with Simulator(behaviour=QUICK) as feishu:
         environ = {"FEISHU_APP_SECRET": APP_SECRET}

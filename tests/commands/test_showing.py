@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import click
 import orjson
@@ -69,28 +65,3 @@ def test_the_answer_of_a_program_stands_beside_the_event(outcome: Retry | Unavai
 def test_a_remark_stands_beside_the_answer() -> None:
     shown = click.unstyle(forwarded(make_envelope(3), DELIVERED, 12.4, "without a body"))
     assert shown.endswith("  200, without a body  12 ms")
-
-
-def test_when_nobody_reads_any_more_it_is_said_once_and_the_end_is_quiet() -> None:
-    code = """
-from router.commands.showing import put
-import sys
-sys.stdin.read()
-try:
-    put("x" * 100000)
-except BrokenPipeError:
-    put("nowhere")
-    sys.exit(7)
-"""
-    reading, writing = os.pipe()
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    ) as process:
-        os.close(writing)
-        os.close(reading)
-        _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (7, b"")
