@@ -9,6 +9,7 @@ import orjson
 from tabulate import tabulate
 
 from router.commands import env_file_option, environ_of
+from router.commands.numbers import Number
 from router.commands.overview import Overview, overview
 from router.ingress.long_connection.status import AppProbe
 from router.settings import Fault, Settings, SettingsError, load
@@ -47,7 +48,7 @@ class Answers(NamedTuple):
 @click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(min=0.1, max=600),
+    type=Number(min=0.1, max=600),
     default=15.0,
     show_default=True,
     help="Seconds that each may take to answer.",

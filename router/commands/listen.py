@@ -12,6 +12,7 @@ from router.commands import env_file_option
 from router.commands.credentials import KEY, SECRET, TOKEN, secret_of, source_of
 from router.commands.filters import type_globs, words
 from router.commands.forward import Forward, Target
+from router.commands.numbers import Number
 from router.commands.showing import Render, json_line, say, whole
 from router.commands.tables import counted
 from router.commands.where import complete_sinks
@@ -75,7 +76,7 @@ def file_option(name: str, instead: str, text: str) -> Callable[[Decorated], Dec
 @file_option("--token-file", TOKEN, "the program's Verification Token")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=Number(min=0.1),
     default=FEISHUS_SECONDS,
     show_default=True,
     help="Seconds that the program may take.",

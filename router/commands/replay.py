@@ -11,6 +11,7 @@ from router.admin.questions import EARLIEST
 from router.commands.bulk import confirmed, may_ask
 from router.commands.client import Client
 from router.commands.filters import Wanted, members, moment_or, sink_option, words
+from router.commands.numbers import Number
 from router.commands.tables import counted, line, print_json, when
 from router.commands.where import Where, where_options
 
@@ -34,9 +35,7 @@ from router.commands.where import Where, where_options
 @click.option(
     "--subject", "subjects", callback=words, multiple=True, metavar="GLOB", help="Subject: a department, a person, …"
 )
-@click.option(
-    "--rate", type=click.FloatRange(0, 1e6, min_open=True), default=100, show_default=True, help="Events a second."
-)
+@click.option("--rate", type=Number(0, 1e6, min_open=True), default=100, show_default=True, help="Events a second.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be sent.")
 @click.option("--yes", is_flag=True, help="Neither count nor ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")

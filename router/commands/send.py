@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from router.commands import env_file_option, environ_of
 from router.commands.documents import document_options, documents
+from router.commands.numbers import Number
 from router.feishu import push, samples
 from router.settings import Settings, load
 from router.settings.address import parse_address
@@ -68,7 +69,7 @@ class Pace(NamedTuple):
 @click.option(
     "--count", type=click.IntRange(min=1), help="How many events, taking the types in turn. Default: one each."
 )
-@click.option("--rate", type=click.FloatRange(min=0.001), help="Events a second. Default: no limit.")
+@click.option("--rate", type=Number(min=0.001), help="Events a second. Default: no limit.")
 @click.option("--repeat", type=click.IntRange(min=0), default=0, help="Push each event again so often, as retries do.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 1000), default=1, show_default=True, help="Pushes under way at once."

@@ -15,6 +15,7 @@ import click
 import orjson
 
 from router.commands.documents import document_options, documents
+from router.commands.numbers import Number
 from router.settings.address import Address, parse_address
 from router.settings.faults import did_you_mean
 from router.simulator import telling
@@ -102,7 +103,7 @@ def _file_option(name: str, words: str) -> Callable[[Callable[..., object]], Cal
 
 
 def _share_option(name: str, words: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
-    return click.option(name, type=click.FloatRange(0, 1), default=0.0, metavar="SHARE", help=words)
+    return click.option(name, type=Number(0, 1), default=0.0, metavar="SHARE", help=words)
 
 
 @click.command()
@@ -118,9 +119,7 @@ def _share_option(name: str, words: str) -> Callable[[Callable[..., object]], Ca
 @click.option(
     "--count", type=click.IntRange(min=0), help="How many events; 0: only those that scripts push. Default: one each."
 )
-@click.option(
-    "--rate", type=click.FloatRange(min=0.001), help="Events a second. Default: no limit; with --for alone: 1."
-)
+@click.option("--rate", type=Number(min=0.001), help="Events a second. Default: no limit; with --for alone: 1.")
 @click.option(
     "--at-once",
     type=click.IntRange(1, 10_000),
@@ -134,7 +133,7 @@ def _share_option(name: str, words: str) -> Callable[[Callable[..., object]], Ca
     "--ordered", multiple=True, metavar="TYPE", help="Push each of this type only when the one before has ended."
 )
 @click.option(
-    "--compress", type=click.FloatRange(1, 1e9), default=1.0, metavar="FACTOR", help="Wait so much less before retries."
+    "--compress", type=Number(1, 1e9), default=1.0, metavar="FACTOR", help="Wait so much less before retries."
 )
 @click.option(
     "--fault",
