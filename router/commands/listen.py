@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from router.commands import env_file_option
 from router.commands.credentials import KEY, SECRET, TOKEN, secret_of, source_of
@@ -102,7 +103,7 @@ def command(ctx: click.Context, /, types: Sequence[str], subjects: Sequence[str]
     \b
     Exit status: 0 ended by Ctrl-C or --count, 1 no connection or output, 2 wrong settings or usage.
     """
-    _check(how)
+    _check(ctx, how)
     source = source_of(ctx, how["sink"], how["domain"], how["app_id"], how["app_secret_file"])
     if how["tls_ca_file"]:
         source = source.model_copy(update={"tls_ca_file": how["tls_ca_file"]})
@@ -151,10 +152,11 @@ def _forward(how: Mapping[str, Any]) -> Forward | None:
     return Forward(Target(how["forward"], key, token, how["timeout"]))
 
 
-def _check(how: Mapping[str, Any]) -> None:
+def _check(ctx: click.Context, how: Mapping[str, Any]) -> None:
     """Raises click.UsageError for options that mean nothing."""
-    if how["forward"] is None and (how["encrypt_key_file"] or how["token_file"]):
-        raise click.UsageError("--encrypt-key-file and --token-file are the program's that --forward names")
+    given = (ctx.get_parameter_source(name) for name in ("encrypt_key_file", "token_file", "timeout"))
+    if how["forward"] is None and ParameterSource.COMMANDLINE in given:
+        raise click.UsageError("--encrypt-key-file, --token-file and --timeout are the program's that --forward names")
     if how["as_json"] and how["cloudevents"]:
         raise click.UsageError("--json and --cloudevents exclude each other: each event is printed once")
     if how["tls_ca_file"]:

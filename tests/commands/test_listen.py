@@ -184,6 +184,7 @@ async def test_on_a_terminal_answers_have_colours_unless_they_are_not_wanted(env
     [
         (("--token-file", "t"), "are the program's that --forward names"),
         (("--encrypt-key-file", "t"), "are the program's that --forward names"),
+        (("--timeout", "3"), "are the program's that --forward names"),
         (("--forward", "localhost:3000"), "--forward: expected a URL"),
         (("--forward", "http://localhost:1/", "--token-file", "/nowhere"), "there is no file /nowhere"),
         (("--forward", "http://u:p@localhost:1/"), "--forward: no user or password in the URL"),
