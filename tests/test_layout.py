@@ -84,6 +84,7 @@ MAY_IMPORT = {
         "router.admin.browsers",
         "router.clock",
         "router.feishu",
+        "router.ingress.long_connection.failures",
         "router.ingress.plain",
         "router.settings.address",
     ),

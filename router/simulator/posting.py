@@ -32,6 +32,8 @@ async def post(
     """Post it; never raises for what the peer or the network does."""
     import aiohttp  # noqa: PLC0415 - `--help` need not wait for it
 
+    from router.ingress.long_connection.failures import why  # noqa: PLC0415
+
     started = time.monotonic()
     try:
         async with http.post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -40,7 +42,7 @@ async def post(
     except TimeoutError:
         answer, status = b"", TIMEOUT
     except aiohttp.ClientConnectorError as error:
-        answer, status = str(error.os_error).encode(), NO_ANSWER
+        answer, status = why(error)[1].encode(), NO_ANSWER
     except aiohttp.ClientError as error:
         answer, status = str(error).encode(), BROKEN_OFF
     return Posted(status, (time.monotonic() - started) * 1000, answer)

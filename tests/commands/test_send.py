@@ -242,7 +242,8 @@ def test_nobody_listens(args: list[str]) -> None:
         port = taken.getsockname()[1]
         result = send(port, *args)
     assert result.exit_code == 1
-    assert f"nobody answers at http://127.0.0.1:{port}/webhook/event" in result.output
+    why = "it can't be reached (connection refused)"
+    assert f"nobody answers at http://127.0.0.1:{port}/webhook/event: {why}\n" in result.output
     assert "feishu-event-router run" in result.output
 
 

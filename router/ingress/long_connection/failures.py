@@ -1,5 +1,6 @@
 """Why no connection came of an attempt, in words that hold no address: what Feishu gives as one is a secret."""
 
+import os
 import socket
 import ssl
 
@@ -24,9 +25,9 @@ def failed(error: BaseException, what: str, proxy: str = "") -> AttemptError:
 
     what: was being asked, for people; proxy: by which it was, without user and password.
     """
-    code, why, remedy = _why(error, proxy)
+    code, words, remedy = why(error, proxy)
     road = f"{what} through the proxy {proxy}" if proxy else what
-    return AttemptError(Refusal(code, Verdict.SOON, f"{road}: {why}", remedy))
+    return AttemptError(Refusal(code, Verdict.SOON, f"{road}: {words}", remedy))
 
 
 _NAME = "see that DOMAIN is right, and that this machine resolves names"
@@ -45,7 +46,8 @@ _CERTIFICATES = {
 """By OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH."""
 
 
-def _why(error: BaseException, proxy: str) -> tuple[str, str, str]:
+def why(error: BaseException, proxy: str = "") -> tuple[str, str, str]:
+    """A code, what happened, what to do."""
     if isinstance(error, TimeoutError):
         return "timeout", "no answer in time", _NETWORK
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
@@ -62,10 +64,14 @@ def _why(error: BaseException, proxy: str) -> tuple[str, str, str]:
             return "proxy", "the proxy's name can't be resolved", _PROXY
         return "name", "the name can't be resolved", _NAME
     if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-        return "unreachable", "it can't be reached", _NETWORK
+        return "unreachable", f"it can't be reached{_system(error)}", _NETWORK
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError):
         return "reset", "the connection was cut", ""
     return "protocol", "what came was no answer of Feishu's", ""
+
+
+def _system(error: OSError) -> str:
+    return f" ({os.strerror(error.errno).lower()})" if error.errno else ""
 
 
 def _certificate(error: BaseException) -> tuple[str, str]:
