@@ -56,11 +56,12 @@ class Control:
             if wanted == "GET /report":
                 events = request.query.get("events") == "1"
                 return _json(telling.document(self._simulator, events=events))
+            if wanted == "POST /push":
+                return _json(await self._push(request.query, await _asked(request, load_exactly)))
             answer = self._answers.get(wanted)
             if answer is None:
                 return web.Response(status=404, text=INDEX)
-            loads = load_exactly if answer is Control._push else orjson.loads
-            return _json(await answer(self, request.query, await _asked(request, loads)))
+            return _json(await answer(self, _order(await _asked(request, orjson.loads))))
         except AskedError as error:
             return _json({"error": str(error)}, error.status)
 
@@ -72,6 +73,8 @@ class Control:
             own = False
         if not own:
             return "only this machine may drive the stand-in"
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            return "a page of another origin may not drive the stand-in"
         return foreign(request.headers.get("Host"), request.headers.get("Origin"), self._address, trusted=False)
 
     async def _push(self, query: Mapping[str, str], asked: Any) -> Any:
@@ -108,9 +111,8 @@ class Control:
         if len(queue) > 200:
             raise AskedError("queue is too long")
 
-    async def _fault(self, _query: Mapping[str, str], asked: Any) -> Any:
+    async def _fault(self, asked: dict[str, Any]) -> Any:
         faults = self._simulator.faults
-        asked = asked if isinstance(asked, dict) else {}
         if asked.get("heal") is True:
             faults.heal()
             return {}
@@ -126,13 +128,13 @@ class Control:
             raise AskedError(str(error)) from None
         return {}
 
-    async def _hang_up(self, _query: Mapping[str, str], asked: Any) -> Any:
-        how = asked.get("how", "reset") if isinstance(asked, dict) else "reset"
+    async def _hang_up(self, asked: dict[str, Any]) -> Any:
+        how = asked.get("how", "reset")
         if how not in ("reset", "close"):
             raise AskedError("how must be reset or close")
         return {"connections": self._simulator.hang_up(how)}
 
-    async def _config(self, _query: Mapping[str, str], asked: Any) -> Any:
+    async def _config(self, asked: dict[str, Any]) -> Any:
         config = read_config(asked, ClientConfig())
         if config.document() != asked:
             raise AskedError(
@@ -143,7 +145,6 @@ class Control:
         return config.document()
 
     _answers = {  # noqa: RUF012 - never changed
-        "POST /push": _push,
         "POST /fault": _fault,
         "POST /hang-up": _hang_up,
         "POST /config": _config,
@@ -161,6 +162,13 @@ async def _asked(request: web.BaseRequest, loads: Callable[[bytes], Any]) -> Any
         return loads(bytes(body)) if body.strip() else None
     except ValueError as error:
         raise AskedError(f"the body is no JSON: {error}") from None
+
+
+def _order(asked: Any) -> dict[str, Any]:
+    """What was asked as an object; an empty body is an empty one."""
+    if not isinstance(asked, dict | None):
+        raise AskedError("expected a JSON object")
+    return asked or {}
 
 
 def _json(document: Any, status: int = 200) -> web.Response:

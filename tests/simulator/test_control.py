@@ -84,6 +84,7 @@ async def test_faults_hanging_up_and_configuration() -> None:
         await until(lambda: feishu.connections() == 1)
         assert await ask(http, "/simulate/hang-up", {"how": "close"}) == (200, {"connections": 1})
         await until(lambda: feishu.connections() == 0)
+        assert await ask(http, "/simulate/hang-up") == (200, {"connections": 0})
         config = ClientConfig(1, 2, 3, 4)
         assert (await ask(http, "/simulate/config", config.document()))[0] == 200
         assert feishu.long.config == config
@@ -103,10 +104,15 @@ async def test_faults_hanging_up_and_configuration() -> None:
         ("fault", {"name": "rset"}, "rset"),
         ("fault", {"name": "reset", "share": 2}, "between 0 and 1"),
         ("fault", {"name": "reset", "times": 0}, "million"),
-        ("fault", [], "there is no fault"),
+        ("fault", {}, "there is no fault"),
+        ("fault", None, "there is no fault"),
+        ("fault", [], "expected a JSON object"),
         ("hang-up", {"how": "x"}, "reset or close"),
+        ("hang-up", [], "expected a JSON object"),
+        ("hang-up", "close", "expected a JSON object"),
         ("config", {}, "PingInterval"),
         ("config", ClientConfig(1, 2, 3, 4).document() | {"ReconnectNonce": 0}, "from 1 to 3600"),
+        ("config", [], "expected a JSON object"),
     ],
 )
 async def test_what_makes_no_sense_is_explained(path: str, document: Any, words: str) -> None:
@@ -130,9 +136,21 @@ async def test_bodies_that_are_none_or_too_large_and_other_paths() -> None:
             assert answer.status == 404
 
 
-async def test_pages_in_a_browser_can_not_drive_it() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:3000"},
+        {"Host": "evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/json"])
+async def test_pages_in_a_browser_can_not_drive_it(headers: dict[str, str], kind: str) -> None:
     async with driven() as (feishu, http):
-        for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
-            status, told = await ask(http, "/simulate/push?type=a.b_v1", headers=headers)
+        for path, document in (("push?type=a.b_v1", None), ("push", DOCUMENT), ("hang-up", {}), ("fault", {"heal": 1})):
+            status, told = await ask(http, f"/simulate/{path}", document, headers=headers | {"Content-Type": kind})
             assert status == 403, told
         assert feishu.report().events == 0
