@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import click
 
@@ -12,11 +13,12 @@ from sinks import registry
 
 
 def banner(settings: Settings, webhook: Sequence[str], admin: Sequence[str], programs: Sequence[str] = ()) -> None:
-    """Print it to standard output, unless that carries events or the logs were asked for as JSON."""
+    """Print it to standard output, unless that carries events or the logs were asked for as JSON, or can't be written."""
     if settings.log.format == "json" or any(sink.type == "stdout" for sink in settings.sinks.values()):
         return
-    for line in _lines(settings, webhook, admin, programs):
-        click.echo(line)
+    with suppress(OSError):
+        for line in _lines(settings, webhook, admin, programs):
+            click.echo(line)
 
 
 def _lines(settings: Settings, webhook: Sequence[str], admin: Sequence[str], programs: Sequence[str]) -> Iterator[str]:

@@ -1,4 +1,6 @@
+import io
 import socket
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,13 @@ def test_without_settings_it_says_everything_a_newcomer_needs(capsys: pytest.Cap
         "feishu-event-router send",
     ):
         assert needed in text
+
+
+def test_where_it_can_not_be_written_the_router_goes_on() -> None:
+    full = io.TextIOWrapper(io.FileIO("/dev/full", "wb"), write_through=True)
+    with redirect_stdout(full):
+        banner(load({}), ["127.0.0.1:8080"], [])
+    full.close()
 
 
 def test_apps_sinks_and_filters_are_named_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:

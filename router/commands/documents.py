@@ -22,7 +22,8 @@ def document_options(function: Decorated) -> Decorated:
         "--file",
         "file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="A push as JSON (a list of them, or one a line) to send instead of samples; with one --type, a bare event.",
+        help="A push as JSON (a list of them, or one a line) to send instead of samples, with an id and a time of its own each "
+        "time; with one --type, a bare event.",
     )
     return types(file(function))
 
