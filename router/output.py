@@ -1,8 +1,8 @@
-"""Standard output, and what becomes of a command whose output can't be written."""
+"""Standard output and standard error, and what becomes of a program that can't write to them."""
 
 import io
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -16,12 +16,17 @@ class OutputError(OSError):
 
 
 def guard() -> None:
-    """Let what is written to standard output from now on raise OutputError where it fails."""
-    out = sys.stdout
-    if out is None:  # closed before we were started
-        return
-    raw = io.BufferedWriter(_Output(out.fileno(), "wb", closefd=False))
-    sys.stdout = io.TextIOWrapper(raw, out.encoding, out.errors, line_buffering=bool(out.line_buffering))
+    """From now on: what can't be written to standard output raises OutputError; what can't be to standard error is dropped."""
+    # None: closed before we were started
+    if sys.stdout is not None:
+        sys.stdout = _over(_Output(sys.stdout.fileno(), "wb", closefd=False), sys.stdout)
+    if sys.stderr is not None:
+        sys.stderr = _over(_Errors(sys.stderr.fileno(), "wb", closefd=False), sys.stderr)
+
+
+def _over(raw: io.FileIO, like: TextIO) -> TextIO:
+    buffered = io.BufferedWriter(raw)
+    return io.TextIOWrapper(buffered, like.encoding, like.errors, line_buffering=bool(like.line_buffering))
 
 
 class _Output(io.FileIO):
@@ -39,3 +44,13 @@ class _Output(io.FileIO):
             if isinstance(error, BrokenPipeError):
                 raise
             raise OutputError(error.errno, error.strerror) from error
+
+
+class _Errors(io.FileIO):
+    """Drops what can't be written: a router whose log's disk is full goes on, and its log as soon as there is room."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes

@@ -1,4 +1,4 @@
-"""Standard output that can't be written: said once, whatever printed, and then quiet."""
+"""Standard output that can't be written: said once, whatever printed, and then quiet. Standard error: never a word."""
 
 import os
 import subprocess
@@ -60,7 +60,39 @@ def test_what_can_be_written_is(tmp_path: Path) -> None:
     assert path.read_text() == "xxx\nxxx\nx\nx\nleft in the buffer"
 
 
+TELLING = """
+import sys
+from router.output import guard
+guard()
+for _ in range(3):
+    print("x" * int(sys.argv[1]), file=sys.stderr)
+sys.stderr.write("left in the buffer")
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize("nobody_reads", [True, False])
+def test_what_is_told_to_nobody_harms_nothing(size: int, nobody_reads: bool) -> None:
+    if nobody_reads:
+        reading, errors = os.pipe()
+        os.close(reading)
+    else:
+        errors = os.open("/dev/full", os.O_WRONLY)
+    command = [sys.executable, "-c", TELLING, str(size)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, timeout=60, cwd=ROOT, check=False)
+    os.close(errors)
+    assert (done.returncode, done.stdout) == (7, b"")
+
+
+def test_what_can_be_told_is(tmp_path: Path) -> None:
+    path = tmp_path / "err"
+    with path.open("wb") as errors:
+        subprocess.run([sys.executable, "-c", TELLING, "2"], stderr=errors, timeout=60, cwd=ROOT, check=False)
+    assert path.read_text() == "xx\nxx\nxx\nleft in the buffer"
+
+
 def test_without_a_standard_output_there_is_nothing_to_guard() -> None:
-    code = "from router.output import guard; guard(); import sys; assert sys.stdout is None"
-    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code]
+    code = "from router.output import guard; guard(); import sys; assert sys.stdout is sys.stderr is None"
+    command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", sys.executable, "-c", code]
     assert subprocess.run(command, timeout=60, cwd=ROOT, check=False).returncode == 0

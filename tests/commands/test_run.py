@@ -52,6 +52,16 @@ def test_a_signal_drains_and_ends_with_0(router: Program, number: signal.Signals
     assert '"event":"stopped"' in router.tail()
 
 
+def test_it_serves_and_drains_where_neither_log_nor_banner_can_be_written(router: Program) -> None:
+    router.prefix = ("sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh")
+    with router:
+        assert router.send().returncode == 0
+        os.kill(router.pid, signal.SIGTERM)
+        assert router._process is not None
+        assert router._process.wait(30) == 0
+    assert len(in_files(router.folder / "data")) == 5
+
+
 def test_a_second_signal_ends_it_at_once_and_loses_nothing(router: Program) -> None:
     router.environ |= {"FER_DRAIN__ACCEPT_SECONDS": "20", "FER_DRAIN__GRACE_SECONDS": "60"}
     with router:
