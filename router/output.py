@@ -1,6 +1,8 @@
 """Standard output and standard error, and what becomes of a program that can't write to them."""
 
+import errno
 import io
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,8 +27,9 @@ def guard() -> None:
 
 
 def _over(raw: io.FileIO, like: TextIO) -> TextIO:
-    buffered = io.BufferedWriter(raw)
-    return io.TextIOWrapper(buffered, like.encoding, like.errors, line_buffering=bool(like.line_buffering))
+    # PYTHONUNBUFFERED makes writes go through instead of lines
+    lines = bool(like.line_buffering) or getattr(like, "write_through", False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), like.encoding, like.errors, line_buffering=lines)
 
 
 class _Output(io.FileIO):
@@ -38,7 +41,7 @@ class _Output(io.FileIO):
         if self._failed:
             return memoryview(data).nbytes
         try:
-            return super().write(data)
+            return _written(super().write(data))
         except OSError as error:
             self._failed = True
             if isinstance(error, BrokenPipeError):
@@ -51,6 +54,13 @@ class _Errors(io.FileIO):
 
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
-            return super().write(data)
+            return _written(super().write(data))
         except OSError:
             return memoryview(data).nbytes
+
+
+def _written(count: int | None) -> int:
+    """None: somebody who shares the pipe or terminal has made it non-blocking, and it takes nothing now."""
+    if count is None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return count

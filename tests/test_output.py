@@ -1,8 +1,10 @@
 """Standard output that can't be written: said once, whatever printed, and then quiet. Standard error: never a word."""
 
 import os
+import select
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,42 @@ def test_what_is_told_to_nobody_harms_nothing(size: int, nobody_reads: bool) -> 
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, timeout=60, cwd=ROOT, check=False)
     os.close(errors)
     assert (done.returncode, done.stdout) == (7, b"")
+
+
+def full_pipe() -> tuple[int, int]:
+    """Both ends; the writing one doesn't block, and takes nothing any more."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    return reading, writing
+
+
+def test_what_takes_nothing_now_and_would_not_block_is_as_good_as_full() -> None:
+    reading, writing = full_pipe()
+    status, errors = printing(writing, 1)
+    assert (status, errors) == (7, "OutputError: can't write the output: Resource temporarily unavailable\n")
+    reading2, writing = full_pipe()
+    command = [sys.executable, "-c", TELLING, "1"]
+    assert subprocess.run(command, stderr=writing, timeout=60, cwd=ROOT, check=False).returncode == 7
+    for end in (reading, reading2, writing):
+        os.close(end)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_that_is_told_is_there_at_once(unbuffered: str) -> None:
+    code = "import sys; from router.output import guard; guard(); print('told', file=sys.stderr); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        assert process.stderr is not None
+        assert select.select([process.stderr], [], [], 30)[0]
+        assert process.stderr.readline() == b"told\n"
 
 
 def test_what_can_be_told_is(tmp_path: Path) -> None:

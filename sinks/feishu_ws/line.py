@@ -58,26 +58,39 @@ class Line:
     """Kept by the pool. ready: whether it may be given events; given_up: the events of frames whose answer is awaited no
     longer, by the message's id.
 
-    For `Slots`: owes: whether an answer is overdue and nothing was answered since; kept: for a single event, which waits for
-    `emptied` meanwhile; offered: how many free slots others are offered; at: its place among those that offer some, or -1.
+    For `Slots`: doubted: an answer became overdue, and nothing was answered since; kept: for a single event, which waits for
+    `quiet` meanwhile; offered: how many free slots others are offered; at: its place among those that offer some, or -1.
     """
 
-    __slots__ = ("_slots", "_wire", "at", "emptied", "given_up", "kept", "offered", "owes", "ready", "unanswered")
+    __slots__ = ("_slots", "_wire", "at", "doubted", "given_up", "kept", "offered", "quiet", "ready", "unanswered")
 
     def __init__(self, wire: Wire, slots: int) -> None:
         self._wire = wire
         self._slots = slots
         self.at = -1
         self.offered = 0
-        self.owes = self.kept = self.ready = False
-        self.emptied: asyncio.Future[None] | None = None
+        self.doubted = self.kept = self.ready = False
+        self.quiet: asyncio.Future[None] | None = None
         self.unanswered: dict[str, Sent] = {}
         self.given_up: dict[str, Key] = {}
 
     @property
     def free(self) -> int:
-        """How many more frames it may be given."""
-        return self._slots - len(self.unanswered) if self.ready else 0
+        """How many more frames it may be given: while it is doubted, one besides those that are overdue."""
+        if not self.ready:
+            return 0
+        room = self._slots - len(self.unanswered)
+        return min(room, 1 - self.in_hand) if self.doubted else room
+
+    @property
+    def in_hand(self) -> int:
+        """Frames whose answer is not overdue yet."""
+        return sum(sent.done is None for sent in self.unanswered.values())
+
+    @property
+    def owes(self) -> bool:
+        """Whether an answer is overdue now, and nothing was answered since."""
+        return self.doubted and self.in_hand < len(self.unanswered)
 
     def give_up(self, sent: Sent) -> None:
         """Remember a frame that is awaited no longer."""

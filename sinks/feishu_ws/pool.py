@@ -101,7 +101,7 @@ class Pool:
         sent = line.unanswered.get(message_id)
         if sent is None:
             return self._answered_at_last(line, message_id, code)
-        self.slots.owe(line, owes=False)
+        self.slots.doubt(line, doubted=False)
         late = sent.waiter is None or sent.waiter.done()  # its time was up a moment ago
         if late and code == ACKNOWLEDGED:
             self._late.add(sent.key)
@@ -114,7 +114,7 @@ class Pool:
         key = line.given_up.pop(message_id, None)
         if key is None:
             return Heard.UNKNOWN
-        self.slots.owe(line, owes=False)
+        self.slots.doubt(line, doubted=False)
         if code == ACKNOWLEDGED and self._unheard.take(key):
             self._late.add(key)
         return Heard.LATE
@@ -135,9 +135,12 @@ class Pool:
             await asyncio.wait([earlier.done])
         while not self._late.take(key):
             alone = key in self._lost
-            line = await self._line(alone=alone)
-            if isinstance(line, int):
-                return line
+            line = await self.slots.choose(alone=alone)
+            if line is None:
+                return BUSY if self.lines else NOBODY
+            if key in self._late:  # it came meanwhile
+                self.slots.give_back(line)
+                continue
             try:
                 code = await self._push_over(line, key, payload)
             finally:
@@ -153,15 +156,6 @@ class Pool:
                 self._late.take(key)  # of an earlier frame: whoever asks for the event once more is to get it
             return code
         return ACKNOWLEDGED
-
-    async def _line(self, *, alone: bool) -> Line | int:
-        """One that may be given a frame, alone: with nothing else in hand."""
-        while (line := await self.slots.choose()) is not None:
-            if not alone or await self.slots.keep(line):
-                return line
-            if line.ready:
-                return BUSY
-        return BUSY if self.lines else NOBODY
 
     async def _push_over(self, line: Line, key: Key, payload: bytes) -> int:
         self._number = (self._number + 1) % _NUMBERS
@@ -207,12 +201,13 @@ class Pool:
             kept = min(KEPT_ACKS * self._ack_seconds, WAIT_SECONDS)
             sent.timer = loop.call_later(kept, self._give_up, sent)
             self._overdue[sent.key] = sent
-            self.slots.owe(sent.line, owes=True)
+            self.slots.doubt(sent.line, doubted=True)
 
     def _give_up(self, sent: Sent) -> None:
         """Its slot is given to others, but should its answer come after all, it counts."""
         sent.line.give_up(sent)
         self._release(sent)
+        self.slots.review()
 
     def _over(self, sent: Sent) -> None:
         if sent.done is not None:

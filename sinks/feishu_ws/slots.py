@@ -15,8 +15,8 @@ WAIT_SECONDS = 30.0
 class Slots:
     """A connection has so many slots, and a frame has one until it is answered.
 
-    One whose last answer is overdue is passed over while there are others: it may be frozen, or gone. One that is kept for a
-    single event is offered to nobody else.
+    One that owes an answer is passed over while there are others: it may be frozen, or gone. Once that frame was given up it
+    is given one at a time, until it answers. One that is kept for a single event is offered to nobody else.
 
     changed: called when more can be pushed than before; free: how many slots are offered.
     """
@@ -33,64 +33,78 @@ class Slots:
     def ready(self, line: Line) -> None:
         """It may be given frames from now on."""
         line.ready = True
-        self._review()
+        self.review()
 
     def remove(self, line: Line) -> None:
         """Its connection ended."""
         self.lines.remove(line)
         line.ready = False
         self.count(line)
-        self._review()
+        self.review()
         if not self.lines:
             while self._waiting:
                 self._wake()
 
-    def owe(self, line: Line, *, owes: bool) -> None:
-        """It let an answer become overdue, or it has answered again."""
-        if line.owes is not owes:
-            line.owes = owes
-            self._review()
+    def doubt(self, line: Line, *, doubted: bool) -> None:
+        """It let an answer become overdue, or it has answered something."""
+        if doubted or line.doubted:
+            line.doubted = doubted
+            self.review()
 
-    async def choose(self) -> Line | None:
-        """One at random of those with a free slot, as Feishu does; waits for one a while. None: there was none."""
+    def review(self) -> None:
+        """Look anew at who owes an answer: it has changed."""
+        self._all_owe = all(line.owes for line in self.lines if line.ready)
+        if sum([max(0, self.count(line)) for line in self.lines]):
+            self.changed()
+
+    async def choose(self, *, alone: bool) -> Line | None:
+        """One at random of those with a free slot, as Feishu does; waits for one a while. None: there was none.
+
+        alone: have it to oneself, once everything else that it has in hand is answered or overdue, until it is given back.
+        """
         until = self._clock.monotonic() + WAIT_SECONDS
         while self.lines:
-            if self._open:
-                return random.choice(self._open)  # noqa: S311 - not a secret
             left = until - self._clock.monotonic()
+            if self._open:
+                idle = [line for line in self._open if not line.in_hand] if alone else []
+                line = random.choice(idle or self._open)  # noqa: S311 - not a secret
+                if not alone or await self._keep(line, left):
+                    return line
+            elif left > 0:
+                await self._turn(left)
             if left <= 0:
                 break
-            await self._turn(left)
         return None
 
-    async def keep(self, line: Line) -> bool:
-        """Have a connection with a free slot to oneself, once it has answered everything else, until it is given back; False
-        when it doesn't, or has ended.
-        """
+    async def _keep(self, line: Line, seconds: float) -> bool:
         line.kept = True
         self.count(line)
-        if not line.unanswered:
+        if not line.in_hand:
             return True
-        line.emptied = asyncio.get_running_loop().create_future()
+        line.quiet = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait([line.emptied], timeout=WAIT_SECONDS)
+            await asyncio.wait([line.quiet], timeout=seconds)
         except asyncio.CancelledError:
             self.give_back(line)
             raise
-        if line.unanswered or not line.ready:
+        if line.in_hand or not line.ready or self._passed_over(line):
             self.give_back(line)
             return False
         return True
 
     def give_back(self, line: Line) -> None:
-        """Offer it to all again; the end of the push says that there is more."""
+        """Whoever chose it doesn't need it any more."""
         line.kept = False
-        line.emptied = None
-        self.count(line)
+        line.quiet = None
+        if self.count(line) <= 0 and line.at >= 0:
+            self._wake()
+
+    def _passed_over(self, line: Line) -> bool:
+        return line.owes and not self._all_owe
 
     def count(self, line: Line) -> int:
         """Have its free slots offered, and those only; how many more than before. Called whenever one is taken or freed."""
-        usable = 0 if line.kept or (line.owes and not self._all_owe) else line.free
+        usable = 0 if line.kept or self._passed_over(line) else max(0, line.free)
         more = usable - line.offered
         line.offered = usable
         self.free += more
@@ -100,14 +114,9 @@ class Slots:
             self._withdraw(line)
         for _ in range(more):
             self._wake()
-        if line.emptied is not None and not line.unanswered and not line.emptied.done():
-            line.emptied.set_result(None)
+        if line.quiet is not None and not line.in_hand and not line.quiet.done():
+            line.quiet.set_result(None)
         return more
-
-    def _review(self) -> None:
-        self._all_owe = all(line.owes for line in self.lines if line.ready)
-        if sum([max(0, self.count(line)) for line in self.lines]):
-            self.changed()
 
     def _offer(self, line: Line) -> None:
         line.at = len(self._open)

@@ -44,7 +44,7 @@ def _check(lines: list[str]) -> None:
         match = CALL.match(line)
         call = match["call"] if match else ""
         if call.startswith("pwrite64(") and "journal.db-wal>" in call:
-            written = True
+            written, synced = True, False
         elif written and _sync_ended(call):
             synced = True
         elif "HTTP/1.1 200" in call and "success" in call:
