@@ -58,18 +58,21 @@ class Line:
     """Kept by the pool. ready: whether it may be given events; given_up: the events of frames whose answer is awaited no
     longer, by the message's id.
 
-    For `Slots`: doubted: an answer became overdue, and nothing was answered since; kept: for a single event, which waits for
-    `quiet` meanwhile; offered: how many free slots others are offered; at: its place among those that offer some, or -1.
+    For `Slots`: doubted: an answer became overdue, and nothing was answered since; resting: its frame was given up just now;
+    kept: for a single event, which waits for `quiet` meanwhile; offered: how many free slots others are offered; at: its
+    place among those that offer some, or -1.
     """
 
-    __slots__ = ("_slots", "_wire", "at", "doubted", "given_up", "kept", "offered", "quiet", "ready", "unanswered")
+    __slots__ = (
+        "_slots", "_wire", "at", "doubted", "given_up", "kept", "offered", "quiet", "ready", "resting", "unanswered",
+    )  # fmt: skip
 
     def __init__(self, wire: Wire, slots: int) -> None:
         self._wire = wire
         self._slots = slots
         self.at = -1
         self.offered = 0
-        self.doubted = self.kept = self.ready = False
+        self.doubted = self.resting = self.kept = self.ready = False
         self.quiet: asyncio.Future[None] | None = None
         self.unanswered: dict[str, Sent] = {}
         self.given_up: dict[str, Key] = {}
@@ -89,8 +92,8 @@ class Line:
 
     @property
     def owes(self) -> bool:
-        """Whether an answer is overdue now, and nothing was answered since."""
-        return self.doubted and self.in_hand < len(self.unanswered)
+        """Whether an answer is overdue, or was given up just now, and nothing was answered since."""
+        return self.doubted and (self.resting or self.in_hand < len(self.unanswered))
 
     def give_up(self, sent: Sent) -> None:
         """Remember a frame that is awaited no longer."""

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from router.clock import Clock, SystemClock
@@ -42,6 +43,7 @@ class Pool:
     ) -> None:
         self._in_flight = in_flight
         self._ack_seconds = ack_seconds
+        self._kept_seconds = min(KEPT_ACKS * ack_seconds, WAIT_SECONDS)
         self._max_connections = max_connections
         self._clock = clock or SystemClock()
         self.slots = Slots(self._clock)
@@ -198,8 +200,7 @@ class Pool:
         if sent.message_id in sent.line.unanswered:
             loop = asyncio.get_running_loop()
             sent.done = loop.create_future()
-            kept = min(KEPT_ACKS * self._ack_seconds, WAIT_SECONDS)
-            sent.timer = loop.call_later(kept, self._give_up, sent)
+            sent.timer = loop.call_later(self._kept_seconds, self._give_up, sent)
             self._overdue[sent.key] = sent
             self.slots.doubt(sent.line, doubted=True)
 
@@ -207,7 +208,8 @@ class Pool:
         """Its slot is given to others, but should its answer come after all, it counts."""
         sent.line.give_up(sent)
         self._release(sent)
-        self.slots.review()
+        self.slots.rest(sent.line, resting=True)
+        asyncio.get_running_loop().call_later(self._kept_seconds, partial(self.slots.rest, sent.line, resting=False))
 
     def _over(self, sent: Sent) -> None:
         if sent.done is not None:

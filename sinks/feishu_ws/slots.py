@@ -15,8 +15,9 @@ WAIT_SECONDS = 30.0
 class Slots:
     """A connection has so many slots, and a frame has one until it is answered.
 
-    One that owes an answer is passed over while there are others: it may be frozen, or gone. Once that frame was given up it
-    is given one at a time, until it answers. One that is kept for a single event is offered to nobody else.
+    One that owes an answer is passed over while there are others: it may be frozen, or gone. When that frame was given up and
+    its event had time to go elsewhere, it is given one at a time, until it answers. One that is kept for a single event is
+    offered to nobody else.
 
     changed: called when more can be pushed than before; free: how many slots are offered.
     """
@@ -33,14 +34,14 @@ class Slots:
     def ready(self, line: Line) -> None:
         """It may be given frames from now on."""
         line.ready = True
-        self.review()
+        self._review()
 
     def remove(self, line: Line) -> None:
         """Its connection ended."""
         self.lines.remove(line)
         line.ready = False
         self.count(line)
-        self.review()
+        self._review()
         if not self.lines:
             while self._waiting:
                 self._wake()
@@ -49,13 +50,12 @@ class Slots:
         """It let an answer become overdue, or it has answered something."""
         if doubted or line.doubted:
             line.doubted = doubted
-            self.review()
+            self._review()
 
-    def review(self) -> None:
-        """Look anew at who owes an answer: it has changed."""
-        self._all_owe = all(line.owes for line in self.lines if line.ready)
-        if sum([max(0, self.count(line)) for line in self.lines]):
-            self.changed()
+    def rest(self, line: Line, *, resting: bool) -> None:
+        """It begins or ends being passed over for an answer that is awaited no longer."""
+        line.resting = resting
+        self._review()
 
     async def choose(self, *, alone: bool) -> Line | None:
         """One at random of those with a free slot, as Feishu does; waits for one a while. None: there was none.
@@ -117,6 +117,12 @@ class Slots:
         if line.quiet is not None and not line.in_hand and not line.quiet.done():
             line.quiet.set_result(None)
         return more
+
+    def _review(self) -> None:
+        """Look anew at who owes an answer."""
+        self._all_owe = all(line.owes for line in self.lines if line.ready)
+        if sum([max(0, self.count(line)) for line in self.lines]):
+            self.changed()
 
     def _offer(self, line: Line) -> None:
         line.at = len(self._open)

@@ -32,15 +32,15 @@ def test_what_was_not_answered_goes_to_another_and_the_frozen_one_is_tried_once_
         frozen = Wire(pool)
         assert await asyncio.gather(*pushing(pool, *"abcde")) == [NO_ACK] * 5
         Wire(pool, lambda _: 200, 0.01)
-        assert (await asyncio.gather(*pushing(pool, *"abcde"))).count(200) >= 4
+        assert await asyncio.gather(*pushing(pool, *"abcde")) == [200] * 5
         while asyncio.get_running_loop().time() < 60:
             await asyncio.gather(*pushing(pool, *(f"{number}" for number in range(10))))
-        assert 5 < len(frozen.messages) <= 5 + 4
+        assert 5 < len(frozen.messages) <= 5 + 2
 
     run_virtual(main())
 
 
-@pytest.mark.parametrize(("seconds", "before"), [(5, 3), (20, 4)])
+@pytest.mark.parametrize(("seconds", "before"), [(5, 3), (20, 3), (30, 4)])
 def test_it_is_given_as_much_as_others_once_it_has_answered(seconds: float, before: int) -> None:
     async def main() -> None:
         pool = new(3)
@@ -68,7 +68,7 @@ def test_a_frame_that_is_never_answered_takes_its_connection_out_for_a_while_onl
         assert await push(pool, "a") == NO_ACK
         lossy.behave = lambda _: 200
         other = Wire(pool, lambda _: 200)
-        await asyncio.sleep(12.5)
+        await asyncio.sleep(24.5)
         for number in range(40):
             assert await push(pool, f"{number}") == 200
         assert len(lossy.messages) > 5 < len(other.messages)
@@ -92,6 +92,30 @@ def test_where_all_owe_an_answer_each_is_given_one_more() -> None:
     run_virtual(main())
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_an_event_is_not_given_to_the_frozen_one_again_however_busy_the_other_is(seed: int) -> None:
+    async def main() -> None:
+        random.seed(seed)
+        pool, busy = new(), True
+        frozen = Wire(pool)
+        assert await push(pool, "a") == NO_ACK
+        Wire(pool, lambda _: 200, 0.5)
+
+        async def load(name: str) -> None:
+            number = 0
+            while busy:
+                number += 1
+                await push(pool, f"{name}{number}")
+
+        loading = [asyncio.create_task(load(name)) for name in "bcdef"]
+        assert await push(pool, "a") == 200
+        assert [key for _, key in frozen.messages].count("a") == 1
+        busy = False
+        await asyncio.gather(*loading)
+
+    run_virtual(main())
+
+
 def test_of_two_that_owed_an_answer_the_one_whose_frame_was_given_up_is_tried() -> None:
     async def main() -> None:
         pool = new(2)
@@ -101,7 +125,7 @@ def test_of_two_that_owed_an_answer_the_one_whose_frame_was_given_up_is_tried() 
         Wire(pool)
         assert await push(pool, "b") == NO_ACK
         assert pool.concurrency == 2
-        await asyncio.sleep(7.5)
+        await asyncio.sleep(20)
         assert pool.concurrency == 1
 
     run_virtual(main())
