@@ -113,8 +113,11 @@ class Cluster:
         process.wait(30)
 
     def pause(self, number: int = 1) -> None:
-        """Freeze a node: its sockets stay open, nothing answers."""
-        self._processes[number].send_signal(signal.SIGSTOP)
+        """Freeze a node: its sockets stay open, nothing answers. Returns once the last of its threads has stopped."""
+        process = self._processes[number]
+        process.send_signal(signal.SIGSTOP)
+        if process.returncode is None:
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self, number: int = 1) -> None:
         """Let a frozen node go on."""
