@@ -70,10 +70,10 @@ class Arrivals:
         self._one_more()
         return SUCCESS
 
-    def _printed(self, text: str | bytes, *, aside: bool = False) -> bool:
-        """Whether it could be printed; else it all ends. aside: to standard error."""
+    def _printed(self, text: str | bytes) -> bool:
+        """Whether it could be printed; else it all ends."""
         try:
-            click.echo(text, err=aside)
+            click.echo(text)
         except OSError as error:
             self.unprinted = error
             self._stop.set()
@@ -101,9 +101,13 @@ class Arrivals:
             if isinstance(pushed.outcome, Delivered):
                 answer = SUCCESS  # whoever reads the output or doesn't: the program has it
                 self._one_more()
-            self._printed(forwarded(envelope, *pushed), aside=self._render is not None)
-            if answer is SUCCESS and self._render is not None:
-                self._printed(self._render(envelope, payload))
+            told = forwarded(envelope, *pushed)
+            if self._render is None:
+                self._printed(told)
+            else:
+                click.echo(told, err=True)
+                if answer is SUCCESS:
+                    self._printed(self._render(envelope, payload))
         finally:
             if not reply.done():
                 reply.set_result(answer)

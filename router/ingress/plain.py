@@ -1,5 +1,8 @@
 """aiohttp's protocol and its requests, with answers that quote nothing and don't tell what serves: aiohttp's do both."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 
 from aiohttp import web
@@ -12,6 +15,11 @@ class PlainRequest(web.BaseRequest):
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         response.headers["Server"] = NAME
+
+
+def plain_server(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.Server:
+    """aiohttp's server of such requests, for the running loop."""
+    return web.Server(handler, request_factory=partial(PlainRequest, loop=asyncio.get_running_loop()))
 
 
 class PlainHandler(web.RequestHandler):

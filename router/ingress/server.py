@@ -18,7 +18,7 @@ from router.ingress.connection import Connection
 from router.ingress.descriptors import connections
 from router.ingress.handshakes import Door, Handshake, Handshakes, TlsSide
 from router.ingress.http_log import http_logger
-from router.ingress.plain import PlainHandler, PlainRequest
+from router.ingress.plain import PlainHandler, plain_server
 from router.settings.address import Address
 from router.telemetry import Telemetry, facts
 
@@ -84,7 +84,7 @@ class HttpServer:
         self._most = connections(self._limits.max_connections)
         if self._most < self._limits.max_connections:
             self._telemetry.emit(facts.FEW_DESCRIPTORS, server=self.name, connections=self._most)
-        self._http = web.Server(self._handle, request_factory=partial(PlainRequest, loop=loop))
+        self._http = plain_server(self._handle)
         self._protocol = partial(
             PlainHandler,
             self._http,

@@ -4,14 +4,13 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple, Self
 
 from aiohttp import web
 
 from router.clock import Clock, SystemClock
 from router.feishu.discovery import PATH, ClientConfig
-from router.ingress.plain import PlainRequest
+from router.ingress.plain import plain_server
 from router.simulator import long_connection, webhook
 from router.simulator.account import OK, Account, Attempt, Record, Report, State
 from router.simulator.endpoint import WS_PATH, App, Doors, Ticket
@@ -81,9 +80,7 @@ class Simulator:
 
     async def start(self, host: str | None = "127.0.0.1", port: int = 0) -> str:
         """Listen; host None: on every interface. Returns the domain that clients are to be given. Raises OSError."""
-        named = partial(PlainRequest, loop=asyncio.get_running_loop())
-        server = web.Server(self._handle, request_factory=named)
-        self._runner = web.ServerRunner(server, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.ServerRunner(plain_server(self._handle), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         bound = self._runner.addresses[0]
