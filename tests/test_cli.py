@@ -162,7 +162,7 @@ def test_reader_that_goes_away_is_no_traceback() -> None:
 )
 def test_output_that_cannot_be_written_is_one_line_and_status_1(args: list[str]) -> None:
     command = [sys.executable, "-m", "router", *args]
-    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - no file to be read later
+    with Path("/dev/full").open("wb", buffering=0) as full:
         done = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, cwd=ROOT, check=False
         )

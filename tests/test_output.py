@@ -4,10 +4,13 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.doubles.dead_ends import disk_full, nobody_reads
 
 ROOT = Path(__file__).parents[1]
 PRINTING = """
@@ -45,7 +48,7 @@ def printing(out: int, size: int, *ends: int) -> tuple[int, str]:
 
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_a_full_disk_is_said_once_and_the_end_is_quiet(size: int) -> None:
-    status, errors = printing(os.open("/dev/full", os.O_WRONLY), size)
+    status, errors = printing(disk_full(), size)
     assert (status, errors) == (7, "OutputError: can't write the output: No space left on device\n")
 
 
@@ -74,13 +77,9 @@ sys.exit(7)
 
 
 @pytest.mark.parametrize("size", [1, 100_000])
-@pytest.mark.parametrize("nobody_reads", [True, False])
-def test_what_is_told_to_nobody_harms_nothing(size: int, nobody_reads: bool) -> None:
-    if nobody_reads:
-        reading, errors = os.pipe()
-        os.close(reading)
-    else:
-        errors = os.open("/dev/full", os.O_WRONLY)
+@pytest.mark.parametrize("end", [nobody_reads, disk_full])
+def test_what_is_told_to_nobody_harms_nothing(size: int, end: Callable[[], int]) -> None:
+    errors = end()
     command = [sys.executable, "-c", TELLING, str(size)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, timeout=60, cwd=ROOT, check=False)
     os.close(errors)

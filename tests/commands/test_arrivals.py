@@ -17,6 +17,7 @@ from router.commands.showing import Render
 from router.dispatch.routes import wanted
 from router.ingress.long_connection.handler import UNANSWERED
 from router.ingress.replies import SUCCESS, Reply
+from tests.doubles.dead_ends import disk_full, nobody_reads
 from tests.doubles.pushes import event
 from tests.doubles.receiver import Receiver, reply
 from tests.doubles.waiting import until
@@ -75,17 +76,6 @@ def test_after_the_last_one_wanted_nothing_more_is_taken(capsysbinary: pytest.Ca
     assert stop.is_set()
     assert taker.take(event("e-3"), 0.0) is UNANSWERED
     assert len(capsysbinary.readouterr().out.splitlines()) == 2
-
-
-def nobody_reads() -> int:
-    """A pipe that its reader has closed."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    return writing
-
-
-def disk_full() -> int:
-    return os.open("/dev/full", os.O_WRONLY)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from router.simulator.long_connection import LOST
 from router.simulator.simulator import APP_ID, APP_SECRET, Behaviour, Simulator
 from tests.commands.routers import call
 from tests.commands.terminals import Terminal
+from tests.doubles.dead_ends import disk_full
 from tests.doubles.receiver import Receiver, reply
 from tests.doubles.waiting import until
 
@@ -141,7 +142,7 @@ async def test_when_nobody_reads_any_more_it_ends_and_the_event_goes_back() -> N
 
 async def test_when_the_disk_is_full_it_ends_and_the_event_goes_back() -> None:
     async with Simulator(behaviour=QUICK) as feishu:
-        full = os.open("/dev/full", os.O_WRONLY)
+        full = disk_full()
         process = await started(feishu, stdout=full)
         os.close(full)
         await until(lambda: feishu.connections() == 1, PATIENCE)

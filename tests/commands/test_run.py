@@ -41,14 +41,19 @@ def ports() -> dict[str, str]:
     return {"FER_LISTEN": f"127.0.0.1:{webhook}", "FER_ADMIN__LISTEN": f"127.0.0.1:{admin}"}
 
 
+def ends_after(router: Program, number: signal.Signals) -> None:
+    """With status 0, and all five events of `send` delivered."""
+    os.kill(router.pid, number)
+    assert router._process is not None
+    assert router._process.wait(30) == 0
+    assert len(in_files(router.folder / "data")) == 5
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_and_ends_with_0(router: Program, number: signal.Signals) -> None:
     with router:
         assert router.send().returncode == 0
-        os.kill(router.pid, number)
-        assert router._process is not None
-        assert router._process.wait(30) == 0
-    assert len(in_files(router.folder / "data")) == 5
+        ends_after(router, number)
     assert '"event":"stopped"' in router.tail()
 
 
@@ -56,10 +61,7 @@ def test_it_serves_and_drains_where_neither_log_nor_banner_can_be_written(router
     router.prefix = ("sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh")
     with router:
         assert router.send().returncode == 0
-        os.kill(router.pid, signal.SIGTERM)
-        assert router._process is not None
-        assert router._process.wait(30) == 0
-    assert len(in_files(router.folder / "data")) == 5
+        ends_after(router, signal.SIGTERM)
 
 
 def test_a_second_signal_ends_it_at_once_and_loses_nothing(router: Program) -> None:
@@ -81,10 +83,7 @@ def test_ctrl_c_waits_for_no_load_balancer(router: Program) -> None:
     router.environ |= {"FER_DRAIN__ACCEPT_SECONDS": "60", "FER_DRAIN__GRACE_SECONDS": "100"}
     with router:
         assert router.send().returncode == 0
-        os.kill(router.pid, signal.SIGINT)
-        assert router._process is not None
-        assert router._process.wait(30) == 0
-    assert len(in_files(router.folder / "data")) == 5
+        ends_after(router, signal.SIGINT)
 
 
 def test_a_terminal_that_is_closed_drains(router: Program) -> None:

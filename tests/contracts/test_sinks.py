@@ -22,6 +22,7 @@ from sinks.testing.suite import (
     UnreachableContract,
     UnreachableTarget,
 )
+from tests.doubles.waiting import whole_lines
 
 
 class FileTarget(RecoveringTarget, UnreachableTarget):
@@ -36,7 +37,7 @@ class FileTarget(RecoveringTarget, UnreachableTarget):
 
     async def arrived(self) -> list[dict[str, Any]]:
         paths = sorted(self._root.rglob("*.jsonl"), key=lambda path: (path.parent, "@" not in path.name, path.name))
-        return [orjson.loads(line) for path in paths for line in path.read_bytes().split(b"\n")[:-1]]
+        return [orjson.loads(line) for path in paths for line in whole_lines(path)]
 
     def unreachable(self) -> Sink:
         (self._folder / "plain").write_text("no folder")

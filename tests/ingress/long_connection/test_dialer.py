@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import socket
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,7 @@ async def test_what_is_wrong_with_a_certificate(
 ) -> None:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-    since, until = (datetime.now() + timedelta(days=day) for day in days)  # noqa: DTZ005 - what trustme wants
+    since, until = (datetime.now(UTC) + timedelta(days=day) for day in days)
     async with peer(ca.issue_cert(host, not_before=since, not_after=until)) as there:
         refusal = await refused(there.domain, tls_ca_file=tmp_path / "ca.pem")
         assert (refusal.code, refusal.verdict) == ("certificate", Verdict.SOON)

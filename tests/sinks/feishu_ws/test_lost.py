@@ -7,7 +7,7 @@ import pytest
 
 from sinks.feishu_ws.pool import BUSY, LOST, NOBODY, Pool
 from tests.doubles.virtual import run_virtual
-from tests.sinks.feishu_ws.wires import Wire, new, push, pushing
+from tests.sinks.feishu_ws.wires import Wire, lose, new, push, pushing
 
 
 def test_a_lost_connection_costs_an_event_nothing_where_there_is_another() -> None:
@@ -118,11 +118,7 @@ def test_an_event_that_was_lost_once_is_pushed_alone() -> None:
 def test_once_it_was_answered_it_is_no_suspect_any_more() -> None:
     async def main() -> None:
         pool = new(in_flight=2)
-        dying = Wire(pool)
-        [lost] = pushing(pool, "a")
-        await asyncio.sleep(0)
-        dying.leave()
-        assert await lost == NOBODY
+        await lose(pool, "a")
         other = Wire(pool, lambda _: 500)
         assert await push(pool, "a") == 500
         other.behave = None

@@ -7,7 +7,14 @@ import pytest
 
 from sinks.feishu_ws.pool import BUSY, LOST, NO_ACK, NOBODY, Heard, Pool
 from tests.doubles.virtual import run_virtual
-from tests.sinks.feishu_ws.wires import Wire, new, push, pushing
+from tests.sinks.feishu_ws.wires import Wire, lose, new, push, pushing
+
+
+async def take_turns(pool: Pool, *wires: Wire) -> None:
+    """Push some more, and see that all get their share."""
+    for number in range(40):
+        assert await push(pool, f"{number}") == 200
+    assert min(len(wire.messages) for wire in wires) > 5
 
 
 @pytest.mark.parametrize("in_flight", [1, 5])
@@ -54,9 +61,7 @@ def test_it_is_given_as_much_as_others_once_it_has_answered(seconds: float, befo
         frozen.behave = lambda _: 200
         frozen.answer(frozen.messages[0][0])
         assert told[-1] == 6
-        for number in range(40):
-            assert await push(pool, f"{number}") == 200
-        assert len(frozen.messages) > 5 < len(other.messages)
+        await take_turns(pool, frozen, other)
 
     run_virtual(main())
 
@@ -69,9 +74,7 @@ def test_a_frame_that_is_never_answered_takes_its_connection_out_for_a_while_onl
         lossy.behave = lambda _: 200
         other = Wire(pool, lambda _: 200)
         await asyncio.sleep(24.5)
-        for number in range(40):
-            assert await push(pool, f"{number}") == 200
-        assert len(lossy.messages) > 5 < len(other.messages)
+        await take_turns(pool, lossy, other)
 
     run_virtual(main())
 
@@ -129,15 +132,6 @@ def test_of_two_that_owed_an_answer_the_one_whose_frame_was_given_up_is_tried() 
         assert pool.concurrency == 1
 
     run_virtual(main())
-
-
-async def lose(pool: Pool, key: str) -> None:
-    """Have an event lose its connection for the first time."""
-    dying = Wire(pool)
-    [lost] = pushing(pool, key)
-    await asyncio.sleep(0)
-    dying.leave()
-    assert await lost == NOBODY
 
 
 def test_a_suspect_goes_to_an_idle_connection_where_there_is_one() -> None:

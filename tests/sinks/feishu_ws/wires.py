@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from router.feishu import frames
 from sinks.feishu_ws.line import Line
-from sinks.feishu_ws.pool import Heard, Pool
+from sinks.feishu_ws.pool import NOBODY, Heard, Pool
 from tests.doubles.virtual import VirtualClock
 
 
@@ -51,3 +51,12 @@ async def push(pool: Pool, key: str) -> int:
 
 def pushing(pool: Pool, *keys: str) -> list["asyncio.Task[int]"]:
     return [asyncio.create_task(push(pool, key)) for key in keys]
+
+
+async def lose(pool: Pool, key: str) -> None:
+    """Have an event lose its connection for the first time."""
+    dying = Wire(pool)
+    [lost] = pushing(pool, key)
+    await asyncio.sleep(0)
+    dying.leave()
+    assert await lost == NOBODY
